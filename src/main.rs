@@ -1,0 +1,2 @@
+//! The `assize` command: parses arguments and dispatches; no logic.
+fn main() {}

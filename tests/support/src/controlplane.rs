@@ -1,0 +1,1 @@
+//! A real control plane, started and stopped as a whole.

@@ -1,0 +1,3 @@
+//! A real and a fake Kubernetes control plane for the tests, benches and the demo of Assize.
+pub mod controlplane;
+pub mod fake;
