@@ -1,3 +1,7 @@
 //! The rules.
+pub mod calendar;
 pub mod duration;
+pub mod period;
+pub mod recurrence;
 pub mod time;
+pub mod zone;
