@@ -373,4 +373,6 @@ fn days(first: Date, last: Date) -> impl Iterator<Item = Date> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

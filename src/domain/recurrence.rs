@@ -14,8 +14,8 @@ mod parse;
 
 pub use parse::RecurrenceError;
 
-/// The calendar repeats after 400 years; what has not happened by then is not looked for.
-const HORIZON_YEARS: i16 = 400;
+/// How far from its start the dates of a rule are counted: what makes every search end.
+const HORIZON_YEARS: i16 = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Frequency {
@@ -136,7 +136,7 @@ impl Schedule {
     /// Recurs by `rule` from `start`, which has to be one of its dates: RFC 5545 leaves open what else would happen.
     /// `zone` decides on which date an UNTIL with `Z` falls.
     pub fn recurring(start: DateTime, rule: Rule, zone: &TimeZone) -> Result<Schedule, RecurrenceError> {
-        let schedule = Schedule::bind(start, rule, zone);
+        let (schedule, count_reached) = Schedule::bind(start, rule, zone);
         let date = start.date();
         if schedule.last.is_some_and(|last| last < date) {
             return Err(RecurrenceError::UntilBeforeStart);
@@ -148,37 +148,41 @@ impl Schedule {
         {
             None => Err(RecurrenceError::Never),
             Some(first) if first != date => Err(RecurrenceError::StartNotInRule { start: date, first }),
+            Some(_) if !count_reached => Err(RecurrenceError::CountNotReached),
             Some(_) => Ok(schedule),
         }
     }
 
     /// Turns COUNT and UNTIL into the last date, once, so that later questions need not begin at the start.
-    fn bind(start: DateTime, rule: Rule, zone: &TimeZone) -> Schedule {
+    /// Also says whether COUNT was reached within the horizon.
+    fn bind(start: DateTime, rule: Rule, zone: &TimeZone) -> (Schedule, bool) {
         let (date, time) = (start.date(), start.time());
+        let mut count_reached = true;
         let last = match rule.end {
             End::Never => None,
             End::UntilLocal(until) if until.time() >= time => Some(until.date()),
             End::UntilLocal(until) => Some(until.date().yesterday().unwrap_or(Date::MIN)),
             End::UntilInstant(until) => Some(last_start_by(zone, time, until)),
             End::Count(count) => {
-                let mut last = None;
-                let mut next = rule.next_match(date, date, horizon(date));
-                for _ in 0..count {
-                    let Some(found) = next else { break };
-                    last = next;
-                    next = found
-                        .tomorrow()
-                        .ok()
-                        .and_then(|from| rule.next_match(date, from, horizon(date)));
-                }
+                let unbounded = Schedule {
+                    start,
+                    rule: Some(rule.clone()),
+                    last: None,
+                };
+                let counted = unbounded.dates_within(date, horizon(date)).take(count as usize);
+                let (found, last) = counted.fold((0, None), |(found, _), date| (found + 1, Some(date)));
+                count_reached = found == count;
                 last
             }
         };
-        Schedule {
-            start,
-            rule: Some(rule),
-            last,
-        }
+        (
+            Schedule {
+                start,
+                rule: Some(rule),
+                last,
+            },
+            count_reached,
+        )
     }
 
     /// The local time of day at which it starts, on each of its dates.

@@ -361,3 +361,6 @@ fn parse_local(text: &str) -> Result<DateTime, String> {
     });
     local.ok_or_else(|| format!("{text:?} is not a local time, write it without offset like 2026-11-01T02:00"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,8 +63,11 @@ pub enum RecurrenceError {
         first: Date,
     },
     /// No date matches.
-    #[error("the rule matches no date, correct BYMONTH, BYMONTHDAY or INTERVAL")]
+    #[error("the rule matches no date within 100 years, correct BYMONTH, BYMONTHDAY or INTERVAL")]
     Never,
+    /// It would go on for longer than anyone counts.
+    #[error("COUNT is not reached within 100 years, lower it or leave it out")]
+    CountNotReached,
     /// UNTIL lies before the start.
     #[error("UNTIL is before the start, move one of them")]
     UntilBeforeStart,
