@@ -126,6 +126,8 @@ pub enum Observation {
     Unknown(Reason),
     /// What delivers it is gone.
     Gone(Reason),
+    /// Its state is given directly.
+    Given(State, Reason),
     /// So many are ready.
     Counted {
         /// Ready endpoints, replicas or Pods.
@@ -166,6 +168,11 @@ impl Basis {
         basis
     }
 
+    /// The wanted replicas seen last.
+    pub fn desired(&self) -> Option<u32> {
+        self.basis.map(|_| self.desired)
+    }
+
     /// The instant at which time alone changes the basis.
     pub fn deadline(&self) -> Option<Instant> {
         self.raised_at.map(|raised| raised.plus_ms(SCALE_UP_GRACE_MS))
@@ -177,6 +184,7 @@ pub fn component_state(thresholds: Thresholds, observation: Observation, basis: 
     match observation {
         Observation::Unknown(reason) => (State::Unknown, reason),
         Observation::Gone(reason) => (State::Down, reason),
+        Observation::Given(state, reason) => (state, reason),
         Observation::Counted { desired: Some(0), .. } if thresholds.idle_at_zero => (State::Up, Reason::Idle),
         Observation::Counted { ready: 0, desired: Some(0) } => (State::Down, Reason::ScaledToZero),
         Observation::Counted { ready, .. } => {

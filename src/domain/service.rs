@@ -3,35 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::api::service::{Component, ServiceSpec, Stage, State, Terminating, WorkloadReference};
+use crate::api::service::{Component, ServiceSpec, State, Terminating, WorkloadReference};
 use crate::api::values::{ReadyThreshold, SharedReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::readiness::{Threshold, Thresholds};
 use super::reason::Reason;
-
-/// A field that is wrong, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Path of the field, such as `spec.components[1].minReady`.
-    pub field: String,
-    /// What is wrong, and the remedy.
-    pub message: String,
-}
-
-impl Violation {
-    /// A violation of one field.
-    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
-    }
-}
-
-impl std::fmt::Display for Violation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
-    }
-}
+use super::violation::Violation;
 
 /// What a component is measured by.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,9 +123,13 @@ impl ServiceRules {
         })
     }
 
-    /// Whether the Service ever leaves the stage it is in by itself.
-    pub fn stage_of(spec: &ServiceSpec) -> Stage {
-        spec.stage.unwrap_or_default()
+    /// Name of a member, as the index in a [`Composite`] counts them.
+    pub fn member_name(&self, index: usize) -> Option<&Arc<str>> {
+        let components = self.components.len();
+        match self.components.get(index) {
+            Some(component) => Some(&component.name),
+            None => self.dependencies.get(index - components).map(|dependency| &dependency.name),
+        }
     }
 }
 
@@ -305,6 +288,24 @@ pub fn compose(rules: &ServiceRules, members: &[Member]) -> Composite {
         .or_else(|| first(State::Unknown))
         .or_else(|| first(State::Degraded))
         .or(optional_down)
+        .unwrap_or_else(|| up_reason(&critical))
+}
+
+/// The state of some components of a service, each taken as critical: what a target over named components measures.
+/// A name that the Service does not have is Unknown.
+pub fn compose_named(rules: &ServiceRules, members: &[Member], names: &[Arc<str>]) -> Composite {
+    let critical: Vec<Composite> = names
+        .iter()
+        .map(|name| match rules.components.iter().position(|component| component.name == *name) {
+            Some(index) => {
+                Composite { state: members[index].state, reason: members[index].reason, member: Some(index) }
+            }
+            None => Composite { state: State::Unknown, reason: Reason::NeverSeen, member: None },
+        })
+        .collect();
+    [State::Down, State::Unknown, State::Degraded]
+        .into_iter()
+        .find_map(|state| critical.iter().find(|member| member.state == state).copied())
         .unwrap_or_else(|| up_reason(&critical))
 }
 
