@@ -9,4 +9,5 @@
 pub mod api;
 pub mod cli;
 pub mod domain;
+pub mod observe;
 pub mod report;
