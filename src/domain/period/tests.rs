@@ -55,6 +55,22 @@ fn m_13_a_term_may_begin_on_a_date_without_midnight() {
 }
 
 #[test]
+fn a_boundary_is_not_passed_twice() {
+    // One minute into November 2009 the clock went back to 31 October 23:01.
+    let zone = zone_named("America/St_Johns").unwrap();
+    for (instant, key) in [
+        ("2009-10-31T23:59:59-02:30", "2009-10"),
+        ("2009-11-01T00:00:00-02:30", "2009-11"),
+        ("2009-10-31T23:30:00-03:30", "2009-11"),
+        ("2009-11-01T00:00:00-03:30", "2009-11"),
+    ] {
+        let period = period_containing(PeriodKind::CalendarMonth, &zone, at(instant));
+        assert_eq!(period.key.to_string(), key, "{instant}");
+        assert!(period.interval().unwrap().contains(at(instant)), "{instant}");
+    }
+}
+
+#[test]
 fn m_14_a_rolling_period_owns_the_ledger_of_its_month() {
     let utc = TimeZone::UTC;
     let period = period_containing(PeriodKind::Rolling { days: 30 }, &utc, at("2025-12-05T10:00:00Z"));
