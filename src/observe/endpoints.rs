@@ -176,9 +176,8 @@ pub enum Ready {
 /// after receipt and at most 60 s before it. Returns whether a given time was refused, too.
 pub fn transition_instant(trigger: Option<Instant>, last: Option<Instant>, received: Instant) -> (Instant, bool) {
     let Some(trigger) = trigger else { return (received, false) };
-    let plausible = trigger <= received
-        && received.ms_since(trigger) <= TRIGGER_AGE_MS
-        && last.is_none_or(|last| trigger > last);
+    let plausible =
+        trigger <= received && received.ms_since(trigger) <= TRIGGER_AGE_MS && last.is_none_or(|last| trigger > last);
     if plausible { (trigger, false) } else { (received, true) }
 }
 
@@ -213,7 +212,8 @@ mod tests {
     }
 
     fn core(uid: &str) -> CoreService {
-        serde_json::from_value(json!({"metadata": {"namespace": "shop", "name": "api", "uid": uid}, "spec": {}})).unwrap()
+        serde_json::from_value(json!({"metadata": {"namespace": "shop", "name": "api", "uid": uid}, "spec": {}}))
+            .unwrap()
     }
 
     fn slice(ready: &[(&str, bool)], trigger: Option<&str>) -> Slice {

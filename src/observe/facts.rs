@@ -28,11 +28,7 @@ impl ObjectKey {
 
 impl std::fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.namespace.is_empty() {
-            f.write_str(&self.name)
-        } else {
-            write!(f, "{}/{}", self.namespace, self.name)
-        }
+        if self.namespace.is_empty() { f.write_str(&self.name) } else { write!(f, "{}/{}", self.namespace, self.name) }
     }
 }
 
@@ -294,7 +290,8 @@ mod tests {
     /// M-72 a) and i); the other rows are counted in `domain::readiness`.
     #[test]
     fn m_72_defaults_and_kinds_of_slices() {
-        let absent = slice(json!({"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {}}]}));
+        let absent =
+            slice(json!({"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {}}]}));
         assert_eq!(ready_count(absent.endpoints().unwrap(), false, Terminating::Serving), 1);
         let fqdn = slice(json!({"addressType": "FQDN", "endpoints": [{"addresses": ["db.example"]}]}));
         assert!(fqdn.endpoints().is_none());
