@@ -116,7 +116,8 @@ impl ServiceRules {
                 .map(|dependency| DependencyRules {
                     name: dependency.name.as_str().into(),
                     service: dependency.service.clone(),
-                    critical: dependency.critical.unwrap_or(false),
+                    // Nothing measures an external party, so it cannot decide the state.
+                    critical: dependency.service.is_some() && dependency.critical.unwrap_or(false),
                 })
                 .collect(),
             groups,

@@ -104,7 +104,8 @@ impl Entry {
         Ok(Self { at, state, source, component, reason })
     }
 
-    fn says_the_same(&self, other: &Self) -> bool {
+    /// Whether it says the same of another instant.
+    pub fn says_the_same(&self, other: &Self) -> bool {
         self.state == other.state
             && self.source == other.source
             && self.component == other.component

@@ -19,6 +19,8 @@ struct Entry {
     service: Option<CoreFacts>,
     /// Whether the Service was ever there.
     seen: bool,
+    /// When the last change arrived.
+    changed_at: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,7 +53,7 @@ pub struct EndpointChange {
 
 impl EndpointIndex {
     /// Takes in a slice. None if it changes nothing that counts.
-    pub fn apply_slice(&mut self, slice: &Slice) -> Option<EndpointChange> {
+    pub fn apply_slice(&mut self, slice: &Slice, now: Instant) -> Option<EndpointChange> {
         let service = ObjectKey::new(slice.metadata.namespace.as_str(), slice.service_name()?);
         let Some(endpoints) = slice.endpoints() else {
             let count = slice.endpoints.as_ref().map_or(0, Vec::len) as u32;
@@ -72,6 +74,9 @@ impl EndpointIndex {
                 (added, false)
             }
         };
+        if changed > 0 {
+            entry.changed_at = Some(now);
+        }
         // The annotation names the oldest of all changes in the update: it dates this one only if it is alone.
         let trigger = slice.trigger_time().filter(|_| changed == 1 && worse);
         Some(EndpointChange { service, trigger, worse })
@@ -89,7 +94,7 @@ impl EndpointIndex {
 
     /// Takes in a core Service; returns its key. Another uid is another Service: what the slices of the former said
     /// is forgotten.
-    pub fn apply_service(&mut self, service: &CoreService) -> ObjectKey {
+    pub fn apply_service(&mut self, service: &CoreService, now: Instant) -> ObjectKey {
         let key = service.metadata.key();
         let entry = self.entries.entry(key.clone()).or_default();
         let facts = CoreFacts {
@@ -99,6 +104,9 @@ impl EndpointIndex {
         };
         if entry.service.as_ref().is_some_and(|before| before.uid != facts.uid) {
             entry.slices.clear();
+        }
+        if entry.service.is_none() {
+            entry.changed_at = Some(now);
         }
         entry.service = Some(facts);
         entry.seen = true;
@@ -145,6 +153,11 @@ impl EndpointIndex {
         }
         let endpoints = entry.slices.iter().flat_map(|(_, endpoints)| endpoints.iter().copied());
         Ready::Count(ready_count(endpoints, service.publish_not_ready, terminating))
+    }
+
+    /// When the last change of a core Service arrived.
+    pub fn changed_at(&self, key: &ObjectKey) -> Option<Instant> {
+        self.entries.get(key).and_then(|entry| entry.changed_at)
     }
 
     /// Endpoints that cannot be counted.
@@ -207,6 +220,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const NOW: Instant = Instant::from_ms(0);
+
     fn key() -> ObjectKey {
         ObjectKey::new("shop", "api")
     }
@@ -237,13 +252,13 @@ mod tests {
     #[test]
     fn m_75_a_service_deleted_and_created_anew() {
         let mut index = EndpointIndex::default();
-        index.apply_slice(&slice(&[("a", true)], None));
+        index.apply_slice(&slice(&[("a", true)], None), NOW);
         assert_eq!(count(&index), Ready::Unknown(Reason::NeverSeen));
-        index.apply_service(&core("1"));
+        index.apply_service(&core("1"), NOW);
         assert_eq!(count(&index), Ready::Count(1));
         index.delete_service(&key());
         assert_eq!(count(&index), Ready::Gone(Reason::ServiceDeleted));
-        index.apply_service(&core("2"));
+        index.apply_service(&core("2"), NOW);
         assert_eq!(count(&index), Ready::Count(0), "what the former's slices said is forgotten");
     }
 
@@ -251,12 +266,12 @@ mod tests {
     fn m_101_the_trigger_time_dates_a_change_only_if_it_is_alone() {
         let at = |text: &str| Instant::parse(text).unwrap();
         let mut index = EndpointIndex::default();
-        index.apply_slice(&slice(&[("a", true), ("b", true)], None));
-        let one = index.apply_slice(&slice(&[("a", true), ("b", false)], Some("2025-11-18T14:00:00Z"))).unwrap();
+        index.apply_slice(&slice(&[("a", true), ("b", true)], None), NOW);
+        let one = index.apply_slice(&slice(&[("a", true), ("b", false)], Some("2025-11-18T14:00:00Z")), NOW).unwrap();
         assert_eq!((one.trigger, one.worse), (Some(at("2025-11-18T14:00:00Z")), true));
-        let both = index.apply_slice(&slice(&[("a", false), ("b", true)], Some("2025-11-18T14:00:30Z"))).unwrap();
+        let both = index.apply_slice(&slice(&[("a", false), ("b", true)], Some("2025-11-18T14:00:30Z")), NOW).unwrap();
         assert_eq!(both.trigger, None);
-        let better = index.apply_slice(&slice(&[("a", true), ("b", true)], Some("2025-11-18T14:01:00Z"))).unwrap();
+        let better = index.apply_slice(&slice(&[("a", true), ("b", true)], Some("2025-11-18T14:01:00Z")), NOW).unwrap();
         assert_eq!((better.trigger, better.worse), (None, false));
     }
 
@@ -275,7 +290,7 @@ mod tests {
         let mut index = EndpointIndex::default();
         let mut fqdn = slice(&[("a", true)], None);
         fqdn.address_type = "FQDN".into();
-        assert!(index.apply_slice(&fqdn).is_none());
+        assert!(index.apply_slice(&fqdn, NOW).is_none());
         assert_eq!(index.ignored_endpoints(), 1);
         index.delete_slice(&fqdn);
         assert_eq!(index.ignored_endpoints(), 0);

@@ -15,6 +15,7 @@ pub struct Replicas {
     /// Wanted replicas.
     pub desired: u32,
     available_since: Option<Instant>,
+    changed_at: Instant,
 }
 
 /// Replicas of all workloads.
@@ -34,18 +35,21 @@ pub struct WorkloadChange {
 
 impl WorkloadIndex {
     /// Takes in a workload. None if it changes nothing that counts.
-    pub fn apply(&mut self, kind: WorkloadKind, workload: &Workload) -> Option<WorkloadChange> {
+    pub fn apply(&mut self, kind: WorkloadKind, workload: &Workload, now: Instant) -> Option<WorkloadChange> {
         let (available, desired) = workload.counts(kind);
-        let now = Replicas { available, desired, available_since: workload.available_since() };
+        let available_since = workload.available_since();
         let key = (kind, workload.metadata.key());
         self.gone.remove(&key);
-        let before = self.entries.insert(key, now);
-        if before == Some(now) {
+        let before = self.entries.get(&key).copied();
+        let same = before.is_some_and(|before| before.available == available && before.desired == desired);
+        let changed_at = before.filter(|_| same).map_or(now, |before| before.changed_at);
+        self.entries.insert(key, Replicas { available, desired, available_since, changed_at });
+        if same {
             return None;
         }
         let trigger = before
-            .filter(|before| before.available > available && before.available_since != now.available_since)
-            .and(now.available_since);
+            .filter(|before| before.available > available && before.available_since != available_since)
+            .and(available_since);
         Some(WorkloadChange { trigger })
     }
 
@@ -75,6 +79,11 @@ impl WorkloadIndex {
     /// What is known of a workload.
     pub fn get(&self, kind: WorkloadKind, key: &ObjectKey) -> Option<Replicas> {
         self.entries.get(&(kind, key.clone())).copied()
+    }
+
+    /// When the last change of a workload arrived.
+    pub fn changed_at(&self, kind: WorkloadKind, key: &ObjectKey) -> Option<Instant> {
+        self.get(kind, key).map(|replicas| replicas.changed_at)
     }
 
     /// Whether a workload was there and is gone.
