@@ -1,0 +1,1 @@
+//! Behaviours that the real API server and the fake one share.
