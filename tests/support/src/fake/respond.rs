@@ -113,6 +113,14 @@ impl ApiError {
         error
     }
 
+    /// What a strict server says of a patch that leads to an object it cannot read.
+    pub(crate) fn invalid_patch(cause: &ApiError) -> Self {
+        let text = format!("Invalid value: \"patch\": {}", cause.message);
+        let mut error = Self::new(422, "Invalid", format!("The request is invalid: patch: {text}"));
+        error.details = Some(json!({"causes": [{"reason": "FieldValueInvalid", "message": text, "field": "patch"}]}));
+        error
+    }
+
     /// The `metav1.Status` of this refusal.
     pub(crate) fn to_status(&self) -> Value {
         let mut status = json!({

@@ -14,6 +14,9 @@ use super::{
     respond::ApiError,
 };
 
+/// The counter starts here, so that a watch from the first versions is too old, as on any real cluster.
+const FIRST_REVISION: u64 = 100;
+
 /// Where an object is kept; versions of a kind share one place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
@@ -77,8 +80,8 @@ impl State {
         Self {
             types: resources::built_in().into_iter().map(Arc::new).collect(),
             objects: BTreeMap::new(),
-            revision: 1,
-            compacted: 1,
+            revision: FIRST_REVISION,
+            compacted: FIRST_REVISION,
             history: VecDeque::new(),
             history_bound,
             uids: 0,

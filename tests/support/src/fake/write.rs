@@ -201,7 +201,8 @@ impl State {
         let mut object = (*old).clone();
         merge(&mut object, patch);
         check_name(&object, key)?;
-        self.finish(resource, key, &old, object, options, Ownership::Update)
+        let written = self.finish(resource, key, &old, object, options, Ownership::Update);
+        written.map_err(|error| if error.code == 400 { ApiError::invalid_patch(&error) } else { error })
     }
 
     /// PATCH by server-side apply.
