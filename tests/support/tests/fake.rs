@@ -12,5 +12,8 @@ use assize_testkit::{conformance::definition, fake::FakeApiServer};
 
 /// A server that knows the conformance suite's kind.
 fn server() -> FakeApiServer {
-    FakeApiServer::builder().definitions(&definition().to_string()).build().unwrap()
+    FakeApiServer::builder()
+        .definitions(&definition().to_string())
+        .build()
+        .unwrap()
 }

@@ -202,7 +202,13 @@ impl State {
         merge(&mut object, patch);
         check_name(&object, key)?;
         let written = self.finish(resource, key, &old, object, options, Ownership::Update);
-        written.map_err(|error| if error.code == 400 { ApiError::invalid_patch(&error) } else { error })
+        written.map_err(|error| {
+            if error.code == 400 {
+                ApiError::invalid_patch(&error)
+            } else {
+                error
+            }
+        })
     }
 
     /// PATCH by server-side apply.

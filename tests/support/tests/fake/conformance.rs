@@ -28,8 +28,10 @@ macro_rules! checks {
 
 assize_testkit::for_each_check!(checks);
 
-async fn http_client(kubeconfig: &str) -> Client {
+pub async fn http_client(kubeconfig: &str) -> Client {
     let kubeconfig = Kubeconfig::from_yaml(kubeconfig).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &Default::default())
+        .await
+        .unwrap();
     Client::try_from(config).unwrap()
 }

@@ -1,1 +1,454 @@
-//! x
+//! Injected faults.
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use assize_testkit::{
+    conformance::{Sandbox, refusal, sample},
+    fake::{Action, EventAction, EventKind, FakeApiServer, Match, Verb},
+};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api, Client, Error,
+    api::{DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams, WatchEvent, WatchParams},
+    runtime::watcher,
+};
+use serde_json::json;
+
+use super::server;
+
+fn map(name: &str, value: &str) -> ConfigMap {
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        data: Some([("value".to_owned(), value.to_owned())].into()),
+        ..ConfigMap::default()
+    }
+}
+
+fn maps(client: &Client) -> Api<ConfigMap> {
+    Api::namespaced(client.clone(), "default")
+}
+
+fn put(server: &FakeApiServer, name: &str, value: &str) {
+    let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"value": value}});
+    object["metadata"]["name"] = name.into();
+    server.apply_object(object).unwrap();
+}
+
+#[tokio::test]
+async fn requests_are_refused_with_any_code() {
+    let server = server();
+    let maps = maps(&server.client("operator"));
+    for code in [403, 404, 409, 410, 429, 500, 503, 504] {
+        let action = Action::Answer {
+            code,
+            retry_after_seconds: (code == 429).then_some(7),
+        };
+        let fault = server
+            .faults()
+            .on_request(Match::writes().resource("configmaps").nth(1), action);
+        let status = refusal(maps.create(&PostParams::default(), &map("one", "1")).await);
+        assert_eq!(status.code, code);
+        assert_eq!(
+            status.details.map_or(0, |details| details.retry_after_seconds),
+            if code == 429 { 7 } else { 0 }
+        );
+        assert_eq!(fault.fired(), 1);
+    }
+    maps.create(&PostParams::default(), &map("one", "1")).await.unwrap();
+    assert_eq!(server.write_counts().values().sum::<usize>(), 1);
+    assert_eq!(server.writes().len(), 9);
+}
+
+#[tokio::test]
+async fn rules_tell_clients_verbs_and_objects_apart() {
+    let server = server();
+    let rule = Match::any().verb(Verb::Get).name("one").user_agent("operator");
+    let fault = server.faults().on_request(rule, Action::answer(500));
+    put(&server, "one", "1");
+    put(&server, "two", "1");
+    assert_eq!(refusal(maps(&server.client("operator/1")).get("one").await).code, 500);
+    maps(&server.client("operator/1")).get("two").await.unwrap();
+    maps(&server.client("test")).get("one").await.unwrap();
+    maps(&server.client("operator/1"))
+        .list(&ListParams::default())
+        .await
+        .unwrap();
+    fault.remove();
+    maps(&server.client("operator/1")).get("one").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_a_committed_write() {
+    let server = server();
+    let listener = server.listen(0).await.unwrap();
+    let over_http = super::conformance::http_client(&listener.kubeconfig()).await;
+    for (number, client) in [server.client("operator"), over_http].iter().enumerate() {
+        let (lost, kept, failed) = (
+            format!("lost-{number}"),
+            format!("kept-{number}"),
+            format!("failed-{number}"),
+        );
+        server.faults().on_request(Match::writes().nth(1), Action::DropRequest);
+        let result = maps(client).create(&PostParams::default(), &map(&lost, "1")).await;
+        assert!(!matches!(result, Ok(_) | Err(Error::Api(_))), "the connection breaks");
+        assert!(server.get("configmaps", "default", &lost).is_none());
+
+        server.faults().on_request(Match::writes().nth(1), Action::DropReply);
+        let result = maps(client).create(&PostParams::default(), &map(&kept, "1")).await;
+        assert!(!matches!(result, Ok(_) | Err(Error::Api(_))), "the connection breaks");
+        assert!(server.get("configmaps", "default", &kept).is_some());
+        let entry = server.writes().pop().unwrap();
+        assert_eq!((entry.committed, entry.code), (true, None));
+
+        server
+            .faults()
+            .on_request(Match::writes().nth(1), Action::AnswerAfter { code: 500 });
+        assert_eq!(
+            refusal(maps(client).create(&PostParams::default(), &map(&failed, "1")).await).code,
+            500
+        );
+        assert!(server.get("configmaps", "default", &failed).is_some());
+    }
+}
+
+/// A controller of three writes.
+async fn controller(client: Client) {
+    for name in ["one", "two", "three"] {
+        let parameters = PatchParams::apply("controller");
+        let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+        maps(&client)
+            .patch(name, &parameters, &Patch::Apply(object))
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_controller_is_stopped_before_and_after_every_write() {
+    for write in 1..=3 {
+        for (action, committed) in [(Action::Hang, write - 1), (Action::HangReply, write)] {
+            let server = server();
+            let point = Match::writes().user_agent("controller").nth(write);
+            let fault = server.faults().on_request(point, action);
+            let task = tokio::spawn(controller(server.client("controller")));
+            fault.reached().await;
+            tokio::task::yield_now().await;
+            task.abort();
+            assert!(task.await.unwrap_err().is_cancelled());
+            fault.release();
+            assert_eq!(server.list("configmaps", Some("default")).len() as u64, committed);
+            controller(server.client("controller")).await;
+            assert_eq!(server.list("configmaps", Some("default")).len(), 3);
+            assert!(
+                server.write_counts().values().all(|count| *count == 1),
+                "the second run repeats nothing"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_held_request_goes_on_when_released() {
+    let server = server();
+    let fault = server.faults().on_request(Match::writes().nth(1), Action::Hang);
+    let client = server.client("controller");
+    let task = tokio::spawn(async move { maps(&client).create(&PostParams::default(), &map("one", "1")).await });
+    fault.reached().await;
+    assert!(server.get("configmaps", "default", "one").is_none());
+    fault.release();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn delays_and_hooks_run() {
+    let server = server();
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = calls.clone();
+    let hook = Action::RunAfter(Arc::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    }));
+    server.faults().on_request(Match::writes().nth(2), hook);
+    server
+        .faults()
+        .on_request(Match::any().verb(Verb::Get), Action::Delay(Duration::from_secs(3600)));
+    let maps = maps(&server.client("operator"));
+    for name in ["one", "two", "three"] {
+        maps.create(&PostParams::default(), &map(name, "1")).await.unwrap();
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    let before = tokio::time::Instant::now();
+    maps.get("one").await.unwrap();
+    assert!(before.elapsed() >= Duration::from_secs(3600));
+}
+
+type Changes = std::pin::Pin<Box<dyn Stream<Item = kube::Result<WatchEvent<ConfigMap>>> + Send>>;
+
+async fn watch(server: &FakeApiServer) -> Changes {
+    let parameters = WatchParams {
+        bookmarks: true,
+        ..WatchParams::default()
+    };
+    let version = server.resource_version().to_string();
+    let stream = maps(&server.client("operator"))
+        .watch(&parameters, &version)
+        .await
+        .unwrap();
+    stream.into_stream().boxed()
+}
+
+fn text(event: WatchEvent<ConfigMap>) -> String {
+    let show = |kind: &str, map: ConfigMap| {
+        let value = map.data.unwrap_or_default().remove("value").unwrap_or_default();
+        format!("{kind} {} {value}", map.metadata.name.unwrap())
+    };
+    match event {
+        WatchEvent::Added(map) => show("added", map),
+        WatchEvent::Modified(map) => show("modified", map),
+        WatchEvent::Deleted(map) => show("deleted", map),
+        WatchEvent::Bookmark(bookmark) => format!("bookmark {}", bookmark.metadata.resource_version),
+        WatchEvent::Error(status) => format!("error {}", status.code),
+    }
+}
+
+/// What has arrived; the end of the stream shows as "end".
+fn arrived(stream: &mut Changes) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let Some(item) = stream.next().now_or_never() {
+        match item {
+            Some(event) => texts.push(text(event.unwrap())),
+            None => {
+                texts.push("end".to_owned());
+                break;
+            }
+        }
+    }
+    texts
+}
+
+#[tokio::test]
+async fn events_are_dropped_doubled_held_and_coalesced() {
+    let one = || Match::any().resource("configmaps").name("one");
+    let cases = [
+        (
+            EventAction::Drop,
+            vec!["added one 1", "added two 1", "modified one 3"],
+            vec![],
+        ),
+        (
+            EventAction::Duplicate,
+            vec![
+                "added one 1",
+                "modified one 2",
+                "modified one 2",
+                "added two 1",
+                "modified one 3",
+            ],
+            vec![],
+        ),
+        (
+            EventAction::Hold,
+            vec!["added one 1", "added two 1", "modified one 3"],
+            vec!["modified one 2"],
+        ),
+        (
+            EventAction::Coalesce,
+            vec!["added one 1", "added two 1", "modified one 3"],
+            vec![],
+        ),
+        (EventAction::Close, vec!["added one 1", "end"], vec!["end"]),
+        (
+            EventAction::Expire,
+            vec!["added one 1", "error 410", "end"],
+            vec!["end"],
+        ),
+    ];
+    for (action, expected, released) in cases {
+        let server = server();
+        let mut stream = watch(&server).await;
+        let fault = server.faults().on_event(one().nth(2), action);
+        for (name, value) in [("one", "1"), ("one", "2"), ("two", "1"), ("one", "3")] {
+            put(&server, name, value);
+        }
+        assert_eq!(arrived(&mut stream), expected, "{action:?}");
+        fault.release();
+        assert_eq!(arrived(&mut stream), released, "{action:?} after the release");
+        assert_eq!(fault.fired(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_created_object_that_is_coalesced_into_its_deletion_is_never_seen() {
+    let server = server();
+    let mut stream = watch(&server).await;
+    server
+        .faults()
+        .on_event(Match::any().event(EventKind::Added).nth(1), EventAction::Coalesce);
+    put(&server, "one", "1");
+    server.delete("configmaps", "default", "one").unwrap();
+    put(&server, "two", "1");
+    assert_eq!(arrived(&mut stream), ["added two 1"]);
+}
+
+#[tokio::test]
+async fn watches_fall_silent_and_end() {
+    let server = server();
+    let mut stream = watch(&server).await;
+    let stall = server
+        .faults()
+        .stall_watches(Match::any().resource("configmaps").user_agent("operator"));
+    put(&server, "one", "1");
+    server.send_bookmarks();
+    assert!(arrived(&mut stream).is_empty());
+    stall.release();
+    let version = server.resource_version();
+    assert_eq!(
+        arrived(&mut stream),
+        ["added one 1".to_owned(), format!("bookmark {version}")]
+    );
+    server.send_bookmarks();
+    assert_eq!(arrived(&mut stream), [format!("bookmark {version}")]);
+    server.faults().close_watches();
+    assert_eq!(arrived(&mut stream), ["end"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_ends_at_its_timeout() {
+    let server = server();
+    let stream = maps(&server.client("operator"))
+        .watch(&WatchParams::default().timeout(60), "0")
+        .await
+        .unwrap();
+    assert!(stream.into_stream().boxed().next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_frozen_view_shows_the_past_until_it_thaws() {
+    let server = server();
+    put(&server, "one", "1");
+    let past = server.resource_version();
+    put(&server, "one", "2");
+    put(&server, "two", "1");
+    let maps = maps(&server.client("operator"));
+    let names = async |parameters: &ListParams| maps.list(parameters).await.unwrap().items.len();
+    server.faults().freeze_cache_at(past).unwrap();
+    assert_eq!(names(&ListParams::default().match_any()).await, 1);
+    assert_eq!(
+        names(&ListParams::default()).await,
+        2,
+        "a consistent list sees the present"
+    );
+    server.faults().freeze_reads_at(past).unwrap();
+    assert_eq!(names(&ListParams::default()).await, 1);
+    assert_eq!(maps.get("one").await.unwrap().data.unwrap()["value"], "1");
+    let mut stream = maps
+        .watch(&WatchParams::default(), "0")
+        .await
+        .unwrap()
+        .into_stream()
+        .boxed();
+    assert_eq!(arrived(&mut stream), ["added one 1"]);
+    let stale = maps.get("one").await.unwrap();
+    assert_eq!(
+        refusal(maps.replace("one", &PostParams::default(), &stale).await).code,
+        409,
+        "writes see the present"
+    );
+    server.faults().thaw();
+    assert_eq!(arrived(&mut stream), ["modified one 2", "added two 1"]);
+}
+
+#[tokio::test]
+async fn a_compacted_history_expires_watches_and_pages() {
+    let server = server();
+    put(&server, "one", "1");
+    put(&server, "two", "1");
+    let maps = maps(&server.client("operator"));
+    let page = maps.list(&ListParams::default().limit(1)).await.unwrap();
+    let version = page.metadata.resource_version.unwrap();
+    put(&server, "three", "1");
+    server.compact();
+    let mut stream = maps
+        .watch(&WatchParams::default(), &version)
+        .await
+        .unwrap()
+        .into_stream()
+        .boxed();
+    assert_eq!(arrived(&mut stream), ["error 410", "end"]);
+    let token = page.metadata.continue_.unwrap();
+    let status = refusal(maps.list(&ListParams::default().limit(1).continue_token(&token)).await);
+    assert_eq!((status.code, status.reason.as_str()), (410, "Expired"));
+}
+
+#[tokio::test]
+async fn a_watcher_lists_again_after_410() {
+    let server = FakeApiServer::builder().history_bound(3).build().unwrap();
+    put(&server, "one", "1");
+    let mut events = Box::pin(watcher::watcher(
+        maps(&server.client("operator")),
+        watcher::Config::default(),
+    ));
+    while !matches!(events.next().await.unwrap().unwrap(), watcher::Event::InitDone) {}
+    for value in ["2", "3", "4", "5", "6"] {
+        put(&server, "one", value);
+    }
+    assert!(events.next().await.unwrap().is_err(), "the gap shows as an error");
+    assert!(matches!(events.next().await.unwrap().unwrap(), watcher::Event::Init));
+    let watcher::Event::InitApply(map) = events.next().await.unwrap().unwrap() else {
+        panic!("expected a list")
+    };
+    assert_eq!(map.data.unwrap()["value"], "6");
+}
+
+#[tokio::test]
+async fn a_restored_backup_turns_versions_back() {
+    let server = server();
+    put(&server, "one", "1");
+    let past = server.resource_version();
+    put(&server, "one", "2");
+    put(&server, "two", "1");
+    server.rewind_to(past).unwrap();
+    assert_eq!(server.resource_version(), past);
+    assert_eq!(
+        server.get("configmaps", "default", "one").unwrap()["data"]["value"],
+        "1"
+    );
+    assert!(server.get("configmaps", "default", "two").is_none());
+    assert!(server.rewind_to(past + 1).is_err());
+}
+
+#[tokio::test]
+async fn denied_verbs_are_forbidden() {
+    let server = server();
+    server.deny(Some(Verb::List), "", "configmaps");
+    let maps = maps(&server.client("operator"));
+    assert!(refusal(maps.list(&ListParams::default()).await).is_forbidden());
+    maps.create(&PostParams::default(), &map("one", "1")).await.unwrap();
+    server.allow_all();
+    maps.list(&ListParams::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_third_of_all_calls_can_fail_and_the_work_still_ends() {
+    let server = server();
+    let sandbox = Sandbox::new(server.client("operator")).await;
+    server.faults().on_request(Match::any().every(3), Action::answer(500));
+    let mut attempts = 0;
+    for number in 0..20 {
+        let object: DynamicObject = sample(&format!("sample-{number}"), json!({"size": 1}));
+        while sandbox.samples.create(&PostParams::default(), &object).await.is_err() {
+            attempts += 1;
+        }
+    }
+    assert_eq!(attempts, 10, "every third of thirty calls fails");
+    server.faults().clear();
+    assert_eq!(server.list("samples", Some(&sandbox.namespace)).len(), 20);
+}
