@@ -177,7 +177,7 @@ impl Sandbox {
 
     /// Creates a sample of this name and spec.
     pub async fn create(&self, name: &str, spec: Value) -> DynamicObject {
-        let created = self.samples.create(&PostParams::default(), &sample(name, spec)).await;
+        let created = self.samples.create(&PostParams::default(), &sample(name, &spec)).await;
         created.expect("failed to create a sample")
     }
 
@@ -200,7 +200,7 @@ impl Sandbox {
 }
 
 /// A sample of this name and spec.
-pub fn sample(name: &str, spec: Value) -> DynamicObject {
+pub fn sample(name: &str, spec: &Value) -> DynamicObject {
     DynamicObject::new(name, &sample_resource()).data(json!({"spec": spec}))
 }
 

@@ -16,7 +16,7 @@ pub async fn create_is_unique(client: Client) {
     assert_eq!(created.data["spec"]["mode"], "plain", "defaults are filled in");
     let again = sandbox
         .samples
-        .create(&PostParams::default(), &sample("one", json!({"size": 1})))
+        .create(&PostParams::default(), &sample("one", &json!({"size": 1})))
         .await;
     let status = refusal(again);
     assert_eq!((status.code, status.reason.as_str()), (409, "AlreadyExists"));
@@ -27,7 +27,7 @@ pub async fn create_is_unique(client: Client) {
 /// A generated name keeps its prefix and is unique.
 pub async fn names_are_generated(client: Client) {
     let sandbox = Sandbox::new(client).await;
-    let mut object = sample("", json!({"size": 1}));
+    let mut object = sample("", &json!({"size": 1}));
     object.metadata.name = None;
     object.metadata.generate_name = Some("made-".to_owned());
     let one = sandbox.samples.create(&PostParams::default(), &object).await.unwrap();
@@ -43,7 +43,7 @@ pub async fn a_namespace_must_exist(client: Client) {
         Api::namespaced_with(sandbox.client.clone(), "conformance-nowhere", &sample_resource());
     let status = refusal(
         elsewhere
-            .create(&PostParams::default(), &sample("one", json!({"size": 1})))
+            .create(&PostParams::default(), &sample("one", &json!({"size": 1})))
             .await,
     );
     assert_eq!((status.code, status.reason.as_str()), (404, "NotFound"));
@@ -75,7 +75,7 @@ pub async fn the_schema_is_enforced(client: Client) {
         let status = refusal(
             sandbox
                 .samples
-                .create(&PostParams::default(), &sample("two", spec))
+                .create(&PostParams::default(), &sample("two", &spec))
                 .await,
         );
         assert_eq!((status.code, status.reason.as_str()), (422, "Invalid"), "{field}");
@@ -145,7 +145,7 @@ pub async fn a_merge_patch_merges(client: Client) {
 /// Writes of the status leave the rest alone, and the other way round; only the spec counts for the generation.
 pub async fn the_status_is_separate(client: Client) {
     let sandbox = Sandbox::new(client).await;
-    let mut object = sample("one", json!({"size": 1}));
+    let mut object = sample("one", &json!({"size": 1}));
     object.data["status"] = json!({"phase": "Forged"});
     let created = sandbox.samples.create(&PostParams::default(), &object).await.unwrap();
     assert!(created.data.get("status").is_none(), "a create does not set the status");
@@ -204,7 +204,7 @@ pub async fn the_status_is_separate(client: Client) {
 /// An object with finalizers is only marked; it goes with its last finalizer.
 pub async fn finalizers_delay_deletion(client: Client) {
     let sandbox = Sandbox::new(client).await;
-    let mut object = sample("one", json!({"size": 1}));
+    let mut object = sample("one", &json!({"size": 1}));
     object.metadata.finalizers = Some(vec!["example.com/hold".to_owned()]);
     sandbox.samples.create(&PostParams::default(), &object).await.unwrap();
     let marked = sandbox.samples.delete("one", &DeleteParams::default()).await.unwrap();
@@ -267,7 +267,7 @@ pub async fn a_dry_run_keeps_nothing(client: Client) {
     };
     let shown = sandbox
         .samples
-        .create(&parameters, &sample("one", json!({"size": 1})))
+        .create(&parameters, &sample("one", &json!({"size": 1})))
         .await
         .unwrap();
     assert_eq!(shown.data["spec"]["mode"], "plain");

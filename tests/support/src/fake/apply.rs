@@ -211,8 +211,8 @@ mod tests {
             .unwrap()
     }
 
-    fn applied(live: &Value, config: Value, name: &str, force: bool) -> Result<Value, ApiError> {
-        let applied = apply(&resource(), live, &config, writer(name), force)?;
+    fn applied(live: &Value, config: &Value, name: &str, force: bool) -> Result<Value, ApiError> {
+        let applied = apply(&resource(), live, config, writer(name), force)?;
         let mut object = applied.object;
         managed_fields::store(&mut object, applied.managers);
         Ok(object)
@@ -221,23 +221,23 @@ mod tests {
     #[test]
     fn a_field_that_is_no_longer_applied_goes_unless_another_owns_it() {
         let live = json!({"metadata": {}});
-        let one = applied(&live, json!({"data": {"a": "1", "b": "2"}}), "one", false).unwrap();
-        let two = applied(&one, json!({"data": {"b": "2"}}), "two", false).unwrap();
-        let less = applied(&two, json!({"metadata": {"labels": {"x": "y"}}}), "one", false).unwrap();
+        let one = applied(&live, &json!({"data": {"a": "1", "b": "2"}}), "one", false).unwrap();
+        let two = applied(&one, &json!({"data": {"b": "2"}}), "two", false).unwrap();
+        let less = applied(&two, &json!({"metadata": {"labels": {"x": "y"}}}), "one", false).unwrap();
         assert_eq!(less["data"], json!({"b": "2"}));
-        let none = applied(&less, json!({}), "two", false).unwrap();
+        let none = applied(&less, &json!({}), "two", false).unwrap();
         assert_eq!(none.get("data"), None, "an empty parent without an owner goes");
     }
 
     #[test]
     fn a_conflict_names_the_other_manager_and_force_takes_the_field() {
-        let one = applied(&json!({"metadata": {}}), json!({"data": {"a": "1"}}), "one", false).unwrap();
-        let error = applied(&one, json!({"data": {"a": "2"}}), "two", false).unwrap_err();
+        let one = applied(&json!({"metadata": {}}), &json!({"data": {"a": "1"}}), "one", false).unwrap();
+        let error = applied(&one, &json!({"data": {"a": "2"}}), "two", false).unwrap_err();
         assert_eq!(
             error.message,
             "Apply failed with 1 conflict: conflict with \"one\": .data.a"
         );
-        let forced = applied(&one, json!({"data": {"a": "2"}}), "two", true).unwrap();
+        let forced = applied(&one, &json!({"data": {"a": "2"}}), "two", true).unwrap();
         assert_eq!(forced["data"]["a"], "2");
         assert_eq!(
             managed_fields::decode(&forced).len(),
@@ -249,10 +249,10 @@ mod tests {
     #[test]
     fn conditions_merge_by_type() {
         let condition = |kind: &str| json!({"status": {"conditions": [{"type": kind, "status": "True"}]}});
-        let one = applied(&json!({"metadata": {}}), condition("Ready"), "one", false).unwrap();
-        let two = applied(&one, condition("Synced"), "two", false).unwrap();
+        let one = applied(&json!({"metadata": {}}), &condition("Ready"), "one", false).unwrap();
+        let two = applied(&one, &condition("Synced"), "two", false).unwrap();
         assert_eq!(two["status"]["conditions"].as_array().unwrap().len(), 2);
-        let gone = applied(&two, json!({}), "one", false).unwrap();
+        let gone = applied(&two, &json!({}), "one", false).unwrap();
         assert_eq!(
             gone["status"]["conditions"],
             json!([{"type": "Synced", "status": "True"}])

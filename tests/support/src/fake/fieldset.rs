@@ -116,7 +116,7 @@ pub(crate) fn element_of(kind: &ListKind, item: &Value) -> Option<Element> {
 pub(crate) fn item_is(element: &Element, item: &Value) -> bool {
     match element {
         Element::Field(_) => false,
-        Element::Item(text) => item.to_string() == *text,
+        Element::Item(text) => serde_json::from_str::<Value>(text).is_ok_and(|value| value == *item),
         Element::Key(text) => serde_json::from_str::<Map<String, Value>>(text)
             .is_ok_and(|keys| keys.iter().all(|(key, value)| item.get(key) == Some(value))),
     }
@@ -250,13 +250,13 @@ pub(crate) fn display(path: &[Element]) -> String {
     let mut text = String::new();
     for element in path {
         match element {
-            Element::Field(name) => text.push_str(&format!(".{name}")),
+            Element::Field(name) => text.extend([".", name]),
             Element::Key(keys) => {
                 let keys: BTreeMap<String, Value> = serde_json::from_str(keys).unwrap_or_default();
                 let shown: Vec<String> = keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                text.push_str(&format!("[{}]", shown.join(",")));
+                text.extend(["[", &shown.join(","), "]"]);
             }
-            Element::Item(value) => text.push_str(&format!("[={value}]")),
+            Element::Item(value) => text.extend(["[=", value, "]"]),
         }
     }
     text

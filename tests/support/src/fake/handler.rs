@@ -271,7 +271,7 @@ fn is_denied(denials: &[Denial], verb: &str, group: &str, resource: &str) -> boo
     })
 }
 
-/// A SelfSubjectAccessReview, answered by the same rules that are enforced.
+/// A `SelfSubjectAccessReview`, answered by the same rules that are enforced.
 fn review(denials: &[Denial], call: &Call, body: &Value) -> Result<Outcome, ApiError> {
     if call.verb != Verb::Create {
         return Err(ApiError::new(

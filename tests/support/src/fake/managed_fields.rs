@@ -24,14 +24,15 @@ impl Manager {
 
     /// The manager as conflict messages show it.
     pub(crate) fn display(&self) -> String {
-        let mut text = format!("{:?}", self.name);
-        if !self.subresource.is_empty() {
-            text.push_str(&format!(" with subresource {:?}", self.subresource));
-        }
-        if self.operation == "Update" {
-            text.push_str(&format!(" using {} at {}", self.api_version, self.time));
-        }
-        text
+        let subresource = match self.subresource.as_str() {
+            "" => String::new(),
+            name => format!(" with subresource {name:?}"),
+        };
+        let version = match self.operation {
+            "Update" => format!(" using {} at {}", self.api_version, self.time),
+            _ => String::new(),
+        };
+        format!("{:?}{subresource}{version}", self.name)
     }
 }
 

@@ -17,7 +17,9 @@
 //! - `v1` and `events.k8s.io/v1` events are kept apart, and Pods are deleted without a grace period;
 //! - a watch that lags behind the history ends with 410, where the real server would buffer for a while.
 mod apply;
+mod checks;
 mod clock;
+mod control;
 mod discovery;
 mod faults;
 mod fieldset;
@@ -26,6 +28,7 @@ mod list;
 mod listener;
 mod log;
 mod managed_fields;
+mod matching;
 mod request;
 mod resources;
 mod respond;
@@ -44,11 +47,13 @@ use jiff::Timestamp;
 use self::store::State;
 pub use self::{
     clock::{Clock, ManualClock},
-    faults::{Action, EventAction, FaultHandle, Match},
+    control::Faults,
+    faults::{Action, EventAction, FaultHandle},
     listener::Listener,
     log::{CountKey, Entry, Verb},
+    matching::Match,
     respond::ReplyBody,
-    server::{Builder, FakeApiServer, FakeError, Faults},
+    server::{Builder, FakeApiServer, FakeError},
     service::FakeService,
     store::EventKind,
 };

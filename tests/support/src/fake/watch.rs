@@ -159,7 +159,11 @@ impl WatchStream {
     }
 
     fn fill(&mut self, state: &State, stalled: bool) {
-        if state.watch_epoch != self.epoch {
+        let resource = &self.resource;
+        let is_served = state
+            .resource(&resource.group, &resource.version, &resource.plural)
+            .is_some();
+        if state.watch_epoch != self.epoch || !is_served {
             self.ended = true;
             return;
         }
