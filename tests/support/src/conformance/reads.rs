@@ -1,4 +1,6 @@
 //! Lists, selectors, pages, discovery, reviews and events.
+use std::time::Duration;
+
 use k8s_openapi::api::{
     authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
     core::v1::{ConfigMap, ObjectReference},
@@ -12,7 +14,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Sandbox, refusal, sample_resource, version_of};
+use super::{SERVED_ATTEMPTS, Sandbox, refusal, sample_resource, version_of};
 
 fn names(list: &kube::core::ObjectList<DynamicObject>) -> Vec<&str> {
     list.items
@@ -89,9 +91,15 @@ pub async fn metadata_comes_alone(client: Client) {
 /// Discovery names the kind and its subresource.
 pub async fn discovery_finds_the_kind(client: Client) {
     let sandbox = Sandbox::new(client).await;
-    let group = discovery::group(&sandbox.client, "conformance.example.com")
-        .await
-        .unwrap();
+    let mut found = discovery::group(&sandbox.client, "conformance.example.com").await;
+    for _ in 0..SERVED_ATTEMPTS {
+        if found.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        found = discovery::group(&sandbox.client, "conformance.example.com").await;
+    }
+    let group = found.unwrap();
     let (resource, capabilities) = group.recommended_kind("Sample").expect("the kind is discovered");
     assert_eq!(resource.plural, "samples");
     assert!(

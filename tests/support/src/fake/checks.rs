@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     resources::{self, ResourceType},
-    respond::ApiError,
+    respond::{ApiError, Cause},
     schema,
     store::{Key, time_text},
     write::WriteOptions,
@@ -54,6 +54,40 @@ pub(super) fn check_name(object: &Value, key: &Key) -> Result<(), ApiError> {
         return Err(ApiError::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
+    }
+    Ok(())
+}
+
+/// Prunes, fills in defaults and validates; a definition must also bear the name of its kind.
+pub(super) fn check_schema(
+    resource: &ResourceType,
+    object: &mut Value,
+    options: &WriteOptions,
+) -> Result<(), ApiError> {
+    let name = text(object, "name").to_owned();
+    if let Some(schema) = &resource.schema {
+        let removed = schema::prune(object, schema);
+        if options.strict && !removed.is_empty() {
+            let texts: Vec<String> = removed.iter().map(|path| format!("unknown field {path:?}")).collect();
+            return Err(ApiError::bad_request(format!(
+                "strict decoding error: {}",
+                texts.join(", ")
+            )));
+        }
+        schema::fill_defaults(object, schema);
+        let causes = schema::validate(object, schema);
+        if !causes.is_empty() {
+            return Err(ApiError::invalid(&resource.group, &resource.kind, &name, &causes));
+        }
+    }
+    if resource.plural == "customresourcedefinitions" {
+        for kind in resources::from_definition(object)? {
+            let expected = format!("{}.{}", kind.plural, kind.group);
+            if name != expected {
+                let cause = Cause::invalid("metadata.name", &name.clone().into(), format!("must be {expected:?}"));
+                return Err(ApiError::invalid(&resource.group, &resource.kind, &name, &[cause]));
+            }
+        }
     }
     Ok(())
 }

@@ -40,6 +40,12 @@ impl Faults {
         self.inner.wake();
     }
 
+    /// Breaks the connections of all open watches.
+    pub fn break_watches(&self) {
+        self.inner.lock().watch_breaks += 1;
+        self.inner.wake();
+    }
+
     /// Shows a past state in watches and in lists with a resourceVersion, as a server with a stale cache does. Writes
     /// and consistent reads see the present.
     pub fn freeze_cache_at(&self, resource_version: u64) -> Result<(), FakeError> {

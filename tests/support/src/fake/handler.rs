@@ -62,7 +62,7 @@ pub(crate) async fn handle(inner: Arc<Inner>, parts: Parts, body: Bytes) -> io::
         Err(error) => error.code,
     };
     match fault.map(|rule| (rule, &rule.action)) {
-        Some((_, Action::DropReply)) => return Err(broken_connection()),
+        Some((_, Action::DropReply)) => return Err(respond::broken_connection()),
         Some((rule, Action::HangReply)) => rule.released().await,
         Some((_, Action::RunAfter(hook))) => hook(),
         Some((_, Action::AnswerAfter { code })) => {
@@ -82,7 +82,7 @@ pub(crate) async fn handle(inner: Arc<Inner>, parts: Parts, body: Bytes) -> io::
 
 async fn before(fault: Option<&Rule<Action>>) -> io::Result<()> {
     match fault.map(|rule| (rule, &rule.action)) {
-        Some((_, Action::DropRequest)) => Err(broken_connection()),
+        Some((_, Action::DropRequest)) => Err(respond::broken_connection()),
         Some((rule, Action::Hang)) => {
             rule.released().await;
             Ok(())
@@ -93,10 +93,6 @@ async fn before(fault: Option<&Rule<Action>>) -> io::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn broken_connection() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by an injected fault")
 }
 
 impl Inner {

@@ -51,9 +51,16 @@ impl State {
         let token = call.text("continue").map(parse_token).transpose()?;
         let consistent = call.text("resourceVersion").is_none();
         let frozen = self.frozen_at(consistent && token.is_none());
-        let revision = match &token {
-            Some((revision, _)) => *revision,
-            None => frozen.unwrap_or(self.revision),
+        check_not_newer(call, frozen.unwrap_or(self.revision))?;
+        let exact = call.text("resourceVersionMatch") == Some("Exact");
+        let asked = call
+            .text("resourceVersion")
+            .and_then(|version| version.parse().ok())
+            .filter(|_| exact);
+        let revision = match (&token, asked) {
+            (Some((revision, _)), _) => *revision,
+            (None, Some(revision)) => revision,
+            (None, None) => frozen.unwrap_or(self.revision),
         };
         if revision < self.compacted {
             return Err(ApiError::expired(
@@ -61,7 +68,6 @@ impl State {
                  list without the continue parameter.",
             ));
         }
-        check_not_newer(call, frozen.unwrap_or(self.revision))?;
         let view = self.view(&resource.group, &resource.plural, Some(revision));
         let after = token.map(|(_, key)| key);
         let mut selected: Vec<(&Key, &Arc<Value>)> = view

@@ -5,6 +5,20 @@
 //! that a run can be repeated exactly. The functions of [`crate::conformance`] run against it and against the real
 //! server, so that it cannot drift.
 //!
+//! ```ignore
+//! let clock = ManualClock::default();
+//! let server = FakeApiServer::builder().clock(clock.clock()).definitions(include_str!("crds.yaml")).build()?;
+//! server.apply_object(service)?;
+//!
+//! // Stop the controller after its k-th write, start it again, and compare.
+//! let point = Match::writes().user_agent("assize").nth(k);
+//! let fault = server.faults().on_request(point, Action::HangReply);
+//! let task = tokio::spawn(run(server.client("assize")));
+//! fault.reached().await;
+//! task.abort();
+//! fault.remove();
+//! ```
+//!
 //! What it does: list, watch (bookmarks, streaming lists, 410), create, replace, merge patch, server-side apply, delete,
 //! finalizers, `/status`, dry run, pruning, defaults and validation by structural schema, discovery, access reviews.
 //!

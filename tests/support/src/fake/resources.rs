@@ -5,6 +5,10 @@ use super::respond::ApiError;
 
 /// One kind in one version.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, named where they are set"
+)]
 pub(crate) struct ResourceType {
     pub(crate) group: String,
     pub(crate) version: String,
@@ -166,7 +170,7 @@ fn from_built_in(&BuiltIn(group, version, plural, kind, flags): &BuiltIn) -> Res
     }
 }
 
-/// Reads the served versions out of a CustomResourceDefinition.
+/// Reads the served versions out of a `CustomResourceDefinition`.
 pub(crate) fn from_definition(definition: &Value) -> Result<Vec<ResourceType>, ApiError> {
     let spec = &definition["spec"];
     let text = |value: &Value, field: &str| {

@@ -222,6 +222,14 @@ pub(crate) fn injected(code: u16, retry_after_seconds: Option<u64>) -> ApiError 
     error
 }
 
+/// What a client sees of a connection that a fault breaks.
+pub(crate) fn broken_connection() -> std::io::Error {
+    std::io::Error::new(
+        std::io::ErrorKind::ConnectionReset,
+        "connection reset by an injected fault",
+    )
+}
+
 /// A whole JSON answer.
 pub(crate) fn json_reply(code: u16, value: &Value, now: Timestamp) -> Response<ReplyBody> {
     let body = Full::new(Bytes::from(value.to_string())).map_err(|never| match never {});

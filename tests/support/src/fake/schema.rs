@@ -84,7 +84,9 @@ pub(crate) fn fill_defaults(value: &mut Value, schema: &Value) {
         }
         Value::Array(items) => {
             if let Some(schema) = schema.get("items") {
-                items.iter_mut().for_each(|item| fill_defaults(item, schema));
+                for item in items {
+                    fill_defaults(item, schema);
+                }
             }
         }
         _ => {}

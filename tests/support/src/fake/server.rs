@@ -68,7 +68,7 @@ impl Builder {
         }
     }
 
-    /// Adds CustomResourceDefinitions: YAML, one or more documents, or JSON.
+    /// Adds `CustomResourceDefinitions`: YAML, one or more documents, or JSON.
     #[must_use]
     pub fn definitions(mut self, text: &str) -> Self {
         self.definitions.push(text.to_owned());
@@ -131,7 +131,7 @@ impl FakeApiServer {
         }
     }
 
-    /// Adds CustomResourceDefinitions, or replaces them: YAML, one or more documents, or JSON.
+    /// Adds `CustomResourceDefinitions`, or replaces them: YAML, one or more documents, or JSON.
     pub fn install_definitions(&self, text: &str) -> Result<(), FakeError> {
         let documents: Vec<Value> = serde_saphyr::from_multiple(text)
             .map_err(|error| ApiError::bad_request(format!("failed to read the definitions: {error}")))?;

@@ -73,6 +73,8 @@ pub(crate) struct State {
     pub(crate) bookmarks: u64,
     /// Streams of an older epoch end.
     pub(crate) watch_epoch: u64,
+    /// Streams that are older than the last break end with an error.
+    pub(crate) watch_breaks: u64,
 }
 
 impl State {
@@ -90,6 +92,7 @@ impl State {
             denials: Vec::new(),
             bookmarks: 0,
             watch_epoch: 0,
+            watch_breaks: 0,
         }
     }
 

@@ -19,10 +19,18 @@ use super::{
     list::shown,
     request::Call,
     resources::ResourceType,
-    respond::{ApiError, Cause, ReplyBody},
+    respond::{ApiError, Cause, ReplyBody, broken_connection},
     selectors::Selection,
     store::{Event, EventKind, Key, State},
 };
+
+/// Whether and how a stream ends once what is ready has been sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    Closed,
+    Broken,
+}
 
 /// One open watch.
 pub(crate) struct WatchStream {
@@ -36,13 +44,14 @@ pub(crate) struct WatchStream {
     wants_bookmarks: bool,
     bookmarks_seen: u64,
     epoch: u64,
+    breaks_seen: u64,
     cursor: u64,
     ready: VecDeque<Bytes>,
     held: Vec<(Arc<Rule<EventAction>>, Bytes)>,
     /// Events that wait to be merged into the next one of their object.
     merging: HashMap<Key, EventKind>,
     deadline: Option<Pin<Box<Sleep>>>,
-    ended: bool,
+    end: End,
 }
 
 impl WatchStream {
@@ -89,12 +98,13 @@ impl WatchStream {
             wants_bookmarks: call.flag("allowWatchBookmarks"),
             bookmarks_seen: state.bookmarks,
             epoch: state.watch_epoch,
+            breaks_seen: state.watch_breaks,
             cursor: start,
             ready: VecDeque::new(),
             held: Vec::new(),
             merging: HashMap::new(),
             deadline: timeout.map(|seconds| Box::pin(tokio::time::sleep(Duration::from_secs(seconds)))),
-            ended: false,
+            end: End::Open,
         };
         if streams_list || start == 0 {
             stream.send_initial_view(state, streams_list);
@@ -123,18 +133,23 @@ impl WatchStream {
 
     fn into_frames(self) -> impl Stream<Item = Result<Frame<Bytes>, std::io::Error>> {
         stream::unfold(self, |mut stream| async move {
-            let bytes = stream.next().await?;
-            Some((Ok(Frame::data(bytes)), stream))
+            let frame = stream.next().await?;
+            Some((frame.map(Frame::data), stream))
         })
     }
 
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
         loop {
             if let Some(bytes) = self.ready.pop_front() {
-                return Some(bytes);
+                return Some(Ok(bytes));
             }
-            if self.ended {
-                return None;
+            match self.end {
+                End::Open => {}
+                End::Closed => return None,
+                End::Broken => {
+                    self.end = End::Closed;
+                    return Some(Err(broken_connection()));
+                }
             }
             self.signal.mark_unchanged();
             let inner = self.inner.clone();
@@ -144,7 +159,7 @@ impl WatchStream {
                 self.fill(&state, stalled);
                 stalled
             };
-            if !self.ready.is_empty() || self.ended {
+            if !self.ready.is_empty() || self.end != End::Open {
                 continue;
             }
             match &mut self.deadline {
@@ -164,7 +179,11 @@ impl WatchStream {
             .resource(&resource.group, &resource.version, &resource.plural)
             .is_some();
         if state.watch_epoch != self.epoch || !is_served {
-            self.ended = true;
+            self.end = End::Closed;
+            return;
+        }
+        if state.watch_breaks != self.breaks_seen {
+            self.end = End::Broken;
             return;
         }
         if stalled {
@@ -189,7 +208,7 @@ impl WatchStream {
             let before = self.cursor;
             self.cursor = event.revision;
             self.deliver(event);
-            if self.ended {
+            if self.end != End::Open {
                 self.cursor = before;
                 return;
             }
@@ -241,14 +260,13 @@ impl WatchStream {
             .iter()
             .find(|rule| rule.is_active() && rule.is_client(&self.user_agent));
         match mark.map(|rule| (rule, rule.action)) {
-            None => self.ready.push_back(frame),
             Some((_, EventAction::Drop)) => {}
             Some((_, EventAction::Duplicate)) => self.ready.extend([frame.clone(), frame]),
             Some((rule, EventAction::Hold)) if !rule.is_released() => self.held.push((rule.clone(), frame)),
             Some((_, EventAction::Coalesce)) => {
                 self.merging.insert(event.key.clone(), kind);
             }
-            Some((rule, EventAction::Close)) if rule.spend() => self.ended = true,
+            Some((rule, EventAction::Close)) if rule.spend() => self.end = End::Closed,
             Some((rule, EventAction::Expire)) if rule.spend() => {
                 self.expire(format!(
                     "too old resource version: {} ({})",
@@ -256,7 +274,7 @@ impl WatchStream {
                     self.cursor + 1
                 ));
             }
-            Some(_) => self.ready.push_back(frame),
+            None | Some(_) => self.ready.push_back(frame),
         }
     }
 
@@ -277,7 +295,7 @@ impl WatchStream {
     fn expire(&mut self, message: String) {
         self.ready
             .push_back(line("ERROR", &ApiError::expired(message).to_status()));
-        self.ended = true;
+        self.end = End::Closed;
     }
 
     fn frame(&self, kind: &str, object: &Value) -> Bytes {

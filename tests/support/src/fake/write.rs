@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 use super::{
     apply,
     checks::{
-        check_declared, check_name, check_preconditions, check_type, fill_built_in, has_finalizers, keep_system_fields,
-        merge, reset_fields, separate_status, spec_differs, strip_managed_fields, text,
+        check_declared, check_name, check_preconditions, check_schema, check_type, fill_built_in, has_finalizers,
+        keep_system_fields, merge, reset_fields, separate_status, spec_differs, strip_managed_fields, text,
     },
     fieldset::Shape,
     managed_fields::{self, Manager},
-    resources::{self, ResourceType},
+    resources::ResourceType,
     respond::{ApiError, Cause},
-    schema,
     store::{Key, State, time_text},
 };
 
@@ -158,7 +157,7 @@ impl State {
             fields.remove("status");
         }
         fill_built_in(resource, &mut object, options.now);
-        self.check_schema(resource, &mut object, options)?;
+        check_schema(resource, &mut object, options)?;
         own(resource, &json!({"metadata": {}}), &mut object, options, ownership);
         if options.dry_run {
             return Ok((Arc::new(object), true));
@@ -285,7 +284,7 @@ impl State {
     ) -> Result<Written, ApiError> {
         let mut new = separate_status(resource, old, new, options);
         keep_system_fields(old, &mut new);
-        self.check_schema(resource, &mut new, options)?;
+        check_schema(resource, &mut new, options)?;
         if resource.generation && spec_differs(resource, old, &new) {
             let generation = old["metadata"]["generation"].as_i64().unwrap_or(0);
             new["metadata"]["generation"] = (generation + 1).into();
@@ -302,40 +301,6 @@ impl State {
         let stored = self.commit(key.clone(), new, ends);
         self.after_commit(resource);
         Ok((stored, false))
-    }
-
-    fn check_schema(
-        &self,
-        resource: &ResourceType,
-        object: &mut Value,
-        options: &WriteOptions,
-    ) -> Result<(), ApiError> {
-        let name = text(object, "name").to_owned();
-        if let Some(schema) = &resource.schema {
-            let removed = schema::prune(object, schema);
-            if options.strict && !removed.is_empty() {
-                let texts: Vec<String> = removed.iter().map(|path| format!("unknown field {path:?}")).collect();
-                return Err(ApiError::bad_request(format!(
-                    "strict decoding error: {}",
-                    texts.join(", ")
-                )));
-            }
-            schema::fill_defaults(object, schema);
-            let causes = schema::validate(object, schema);
-            if !causes.is_empty() {
-                return Err(ApiError::invalid(&resource.group, &resource.kind, &name, &causes));
-            }
-        }
-        if resource.plural == "customresourcedefinitions" {
-            for kind in resources::from_definition(object)? {
-                let expected = format!("{}.{}", kind.plural, kind.group);
-                if name != expected {
-                    let cause = Cause::invalid("metadata.name", &name.clone().into(), format!("must be {expected:?}"));
-                    return Err(ApiError::invalid(&resource.group, &resource.kind, &name, &[cause]));
-                }
-            }
-        }
-        Ok(())
     }
 
     fn after_commit(&mut self, resource: &ResourceType) {

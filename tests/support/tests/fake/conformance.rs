@@ -1,6 +1,9 @@
 //! Every check of the conformance suite, through both doors.
 use assize_testkit::fake::FakeApiServer;
-use kube::{Client, Config, config::Kubeconfig};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 
 macro_rules! checks {
     ($($module:ident :: $name:ident,)*) => {
@@ -30,7 +33,7 @@ assize_testkit::for_each_check!(checks);
 
 pub async fn http_client(kubeconfig: &str) -> Client {
     let kubeconfig = Kubeconfig::from_yaml(kubeconfig).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &Default::default())
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .unwrap();
     Client::try_from(config).unwrap()

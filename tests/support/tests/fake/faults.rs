@@ -179,7 +179,7 @@ async fn delays_and_hooks_run() {
     server.faults().on_request(Match::writes().nth(2), hook);
     server
         .faults()
-        .on_request(Match::any().verb(Verb::Get), Action::Delay(Duration::from_secs(3600)));
+        .on_request(Match::any().verb(Verb::Get), Action::Delay(Duration::from_hours(1)));
     let maps = maps(&server.client("operator"));
     for name in ["one", "two", "three"] {
         maps.create(&PostParams::default(), &map(name, "1")).await.unwrap();
@@ -187,7 +187,7 @@ async fn delays_and_hooks_run() {
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     let before = tokio::time::Instant::now();
     maps.get("one").await.unwrap();
-    assert!(before.elapsed() >= Duration::from_secs(3600));
+    assert!(before.elapsed() >= Duration::from_hours(1));
 }
 
 type Changes = std::pin::Pin<Box<dyn Stream<Item = kube::Result<WatchEvent<ConfigMap>>> + Send>>;
@@ -223,13 +223,11 @@ fn text(event: WatchEvent<ConfigMap>) -> String {
 fn arrived(stream: &mut Changes) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some(item) = stream.next().now_or_never() {
-        match item {
-            Some(event) => texts.push(text(event.unwrap())),
-            None => {
-                texts.push("end".to_owned());
-                break;
-            }
-        }
+        let Some(event) = item else {
+            texts.push("end".to_owned());
+            break;
+        };
+        texts.push(event.map_or_else(|_| "broken".to_owned(), text));
     }
     texts
 }
@@ -318,6 +316,11 @@ async fn watches_fall_silent_and_end() {
     assert_eq!(arrived(&mut stream), [format!("bookmark {version}")]);
     server.faults().close_watches();
     assert_eq!(arrived(&mut stream), ["end"]);
+    let mut stream = watch(&server).await;
+    put(&server, "two", "1");
+    server.faults().break_watches();
+    put(&server, "three", "1");
+    assert_eq!(arrived(&mut stream), ["broken", "end"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -443,7 +446,7 @@ async fn a_third_of_all_calls_can_fail_and_the_work_still_ends() {
     server.faults().on_request(Match::any().every(3), Action::answer(500));
     let mut attempts = 0;
     for number in 0..20 {
-        let object: DynamicObject = sample(&format!("sample-{number}"), json!({"size": 1}));
+        let object: DynamicObject = sample(&format!("sample-{number}"), &json!({"size": 1}));
         while sandbox.samples.create(&PostParams::default(), &object).await.is_err() {
             attempts += 1;
         }
