@@ -38,6 +38,7 @@ macro_rules! for_each_check {
             writes::deletion_has_preconditions,
             writes::a_dry_run_keeps_nothing,
             applies::conflicts_name_the_other_manager,
+            applies::an_update_owns_what_it_wrote,
             applies::fields_go_with_their_last_manager,
             applies::lists_merge_by_their_type,
             applies::an_apply_without_change_writes_nothing,

@@ -1,5 +1,8 @@
 //! Server-side apply.
-use kube::{Client, api::DynamicObject};
+use kube::{
+    Client,
+    api::{DynamicObject, Patch, PatchParams},
+};
 use serde_json::{Value, json};
 
 use super::{Sandbox, refusal, version_of};
@@ -46,6 +49,40 @@ pub async fn conflicts_name_the_other_manager(client: Client) {
         status.message.contains("\"third\"") && !status.message.contains("\"second\""),
         "{}",
         status.message
+    );
+}
+
+/// A create and a patch own what they wrote, and take it from whoever applied it before.
+pub async fn an_update_owns_what_it_wrote(client: Client) {
+    let sandbox = Sandbox::new(client).await;
+    sandbox.create("one", json!({"size": 1, "color": "red"})).await;
+    sandbox
+        .apply("first", "one", json!({"spec": {"size": 1}}), false)
+        .await
+        .expect("the same value is shared");
+    let status = refusal(sandbox.apply("first", "one", json!({"spec": {"size": 2}}), false).await);
+    assert_eq!((status.code, status.reason.as_str()), (409, "Conflict"));
+    sandbox
+        .apply("first", "one", json!({"spec": {"size": 2}}), true)
+        .await
+        .unwrap();
+    sandbox
+        .apply("first", "one", json!({"spec": {"size": 3}}), false)
+        .await
+        .expect("it is the only owner now");
+    let patch = Patch::Merge(json!({"spec": {"size": 4}}));
+    sandbox
+        .samples
+        .patch("one", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    let status = refusal(sandbox.apply("first", "one", json!({"spec": {"size": 3}}), false).await);
+    assert_eq!(status.code, 409, "the patch has taken the field");
+    let after = sandbox.apply("first", "one", json!({"spec": {}}), false).await.unwrap();
+    assert_eq!(
+        spec_of(&after),
+        json!({"size": 4, "color": "red"}),
+        "what others own stays"
     );
 }
 

@@ -67,7 +67,7 @@ pub use self::{
     log::{CountKey, Entry, Verb},
     matching::Match,
     respond::ReplyBody,
-    server::{Builder, FakeApiServer, FakeError},
+    server::{Builder, Change, FakeApiServer, FakeError},
     service::FakeService,
     store::EventKind,
 };

@@ -14,7 +14,7 @@ use super::{
     resources::ResourceType,
     respond::ApiError,
     service::FakeService,
-    store::{Denial, State},
+    store::{Denial, EventKind, State},
     write::{WriteOptions, key_of},
 };
 
@@ -43,6 +43,28 @@ impl From<ApiError> for FakeError {
             message: error.message,
         }
     }
+}
+
+/// One change in the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The resourceVersion it led to.
+    pub resource_version: u64,
+
+    /// What happened.
+    pub kind: EventKind,
+
+    /// API group, empty for the core group.
+    pub group: String,
+
+    /// Plural name of the kind.
+    pub resource: String,
+
+    /// Namespace, empty for kinds without one.
+    pub namespace: String,
+
+    /// Object name.
+    pub name: String,
 }
 
 /// Settings of a new server.
@@ -265,6 +287,22 @@ impl FakeApiServer {
     /// The resourceVersion of the last change.
     pub fn resource_version(&self) -> u64 {
         self.inner.lock().revision
+    }
+
+    /// The changes that the history holds, oldest first: what a learning run makes its plans from.
+    pub fn changes(&self) -> Vec<Change> {
+        let state = self.inner.lock();
+        let events = state.history.iter();
+        events
+            .map(|event| Change {
+                resource_version: event.revision,
+                kind: event.kind,
+                group: event.key.group.clone(),
+                resource: event.key.resource.clone(),
+                namespace: event.key.namespace.clone(),
+                name: event.key.name.clone(),
+            })
+            .collect()
     }
 
     /// Forgets the history so far: every watch and continued list from before gets 410.

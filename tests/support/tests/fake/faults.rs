@@ -428,6 +428,50 @@ async fn a_restored_backup_turns_versions_back() {
     assert!(server.rewind_to(past + 1).is_err());
 }
 
+/// What a workload of two objects leads to, as a reader with a cache sees it at the end.
+async fn cached_after_workload(server: &FakeApiServer) -> Vec<String> {
+    let mut stream = watch(server).await;
+    for (name, value) in [("one", "1"), ("two", "1"), ("one", "2")] {
+        put(server, name, value);
+    }
+    server.delete("configmaps", "default", "two").unwrap();
+    arrived(&mut stream)
+}
+
+#[tokio::test]
+async fn a_learning_run_numbers_the_events_for_a_sweep() {
+    let learning = server();
+    let start = learning.resource_version();
+    let all = cached_after_workload(&learning).await;
+    let changes: Vec<_> = learning
+        .changes()
+        .into_iter()
+        .filter(|change| change.resource_version > start)
+        .collect();
+    assert_eq!(changes.len(), all.len());
+    assert_eq!((changes[3].kind, changes[3].name.as_str()), (EventKind::Deleted, "two"));
+    for missed in 1..=changes.len() {
+        let server = server();
+        server
+            .faults()
+            .on_event(Match::any().nth(missed as u64), EventAction::Drop);
+        let mut expected = all.clone();
+        expected.remove(missed - 1);
+        assert_eq!(cached_after_workload(&server).await, expected);
+    }
+    for change in changes {
+        learning.faults().freeze_reads_at(change.resource_version).unwrap();
+        let shown = maps(&learning.client("operator"))
+            .list(&ListParams::default())
+            .await
+            .unwrap();
+        assert_eq!(
+            shown.metadata.resource_version,
+            Some(change.resource_version.to_string())
+        );
+    }
+}
+
 #[tokio::test]
 async fn denied_verbs_are_forbidden() {
     let server = server();
