@@ -245,10 +245,10 @@ impl FaultTable {
     }
 
     /// Whether a watch is silent now.
-    pub(crate) fn is_stalled(&self, resource: &str, user_agent: &str) -> bool {
+    pub(crate) fn is_stalled(&self, group: &str, resource: &str, user_agent: &str) -> bool {
         self.stalls
             .iter()
-            .any(|rule| !rule.is_released() && rule.matching.is_watch(resource, user_agent))
+            .any(|rule| !rule.is_released() && rule.matching.is_watch(group, resource, user_agent))
     }
 
     /// Ends every rule, and lets go what they hold.

@@ -9,6 +9,7 @@ use super::{
 pub struct Match {
     verb: Option<Verb>,
     writes: bool,
+    group: Option<String>,
     resource: Option<String>,
     /// The empty name stands for the object itself.
     subresource: Option<String>,
@@ -44,11 +45,26 @@ impl Match {
         }
     }
 
-    /// Only this kind, by its plural name.
+    /// Only this kind, as `plural` in any group or as `plural.group`.
     #[must_use]
-    pub fn resource(self, plural: &str) -> Self {
+    pub fn resource(self, name: &str) -> Self {
+        match name.split_once('.') {
+            Some((plural, group)) => Self {
+                resource: Some(plural.to_owned()),
+                ..self.group(group)
+            },
+            None => Self {
+                resource: Some(name.to_owned()),
+                ..self
+            },
+        }
+    }
+
+    /// Only this API group; the empty name is the core group.
+    #[must_use]
+    pub fn group(self, group: &str) -> Self {
         Self {
-            resource: Some(plural.to_owned()),
+            group: Some(group.to_owned()),
             ..self
         }
     }
@@ -140,6 +156,7 @@ impl Match {
         let same = |wanted: &Option<String>, found: Option<&String>| wanted.is_none() || wanted.as_ref() == found;
         self.verb.is_none_or(|verb| verb == entry.verb)
             && (!self.writes || entry.verb.is_write())
+            && same(&self.group, Some(&entry.group))
             && same(&self.resource, Some(&entry.resource))
             && self
                 .subresource
@@ -153,6 +170,7 @@ impl Match {
     pub(super) fn is_event(&self, kind: EventKind, key: &Key) -> bool {
         let same = |wanted: &Option<String>, found: &String| wanted.as_ref().is_none_or(|wanted| wanted == found);
         self.event.is_none_or(|wanted| wanted == kind)
+            && same(&self.group, &key.group)
             && same(&self.resource, &key.resource)
             && same(&self.namespace, &key.namespace)
             && same(&self.name, &key.name)
@@ -165,8 +183,9 @@ impl Match {
     }
 
     /// Whether a watch of this kind and client is meant.
-    pub(super) fn is_watch(&self, resource: &str, user_agent: &str) -> bool {
-        self.is_client(user_agent) && self.resource.as_ref().is_none_or(|wanted| wanted == resource)
+    pub(super) fn is_watch(&self, group: &str, resource: &str, user_agent: &str) -> bool {
+        let same = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
+        self.is_client(user_agent) && same(&self.group, group) && same(&self.resource, resource)
     }
 }
 

@@ -27,7 +27,7 @@
 //! - there are no controllers: no garbage collection by owner, and a deleted namespace stays `Terminating`;
 //! - there is no JSON patch or strategic merge patch, no `/scale`, no protobuf, no tables, no conversion of versions;
 //! - built-in kinds have no schema: they are neither pruned, defaulted nor validated, and lists in them are atomic for
-//!   server-side apply but for those that [`fieldset`] names;
+//!   server-side apply but for those that `fieldset.rs` names;
 //! - `v1` and `events.k8s.io/v1` events are kept apart, and Pods are deleted without a grace period;
 //! - a watch that lags behind the history ends with 410, where the real server would buffer for a while.
 mod apply;

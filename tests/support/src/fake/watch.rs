@@ -155,7 +155,9 @@ impl WatchStream {
             let inner = self.inner.clone();
             let stalled = {
                 let state = inner.lock();
-                let stalled = state.faults.is_stalled(&self.resource.plural, &self.user_agent);
+                let stalled = state
+                    .faults
+                    .is_stalled(&self.resource.group, &self.resource.plural, &self.user_agent);
                 self.fill(&state, stalled);
                 stalled
             };

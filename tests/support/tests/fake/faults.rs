@@ -87,6 +87,23 @@ async fn rules_tell_clients_verbs_and_objects_apart() {
 }
 
 #[tokio::test]
+async fn rules_tell_groups_with_one_plural_name_apart() {
+    let server = server();
+    let namespaced = |name: &str| Match::any().resource(name);
+    let (events, core) = (namespaced("events.events.k8s.io"), namespaced("events").group(""));
+    server.faults().on_request(events, Action::answer(500));
+    let client = server.client("operator");
+    let core_events: Api<k8s_openapi::api::core::v1::Event> = Api::namespaced(client.clone(), "default");
+    let new_events: Api<k8s_openapi::api::events::v1::Event> = Api::namespaced(client, "default");
+    core_events.list(&ListParams::default()).await.unwrap();
+    assert_eq!(refusal(new_events.list(&ListParams::default()).await).code, 500);
+    server.faults().clear();
+    server.faults().on_request(core, Action::answer(500));
+    new_events.list(&ListParams::default()).await.unwrap();
+    assert_eq!(refusal(core_events.list(&ListParams::default()).await).code, 500);
+}
+
+#[tokio::test]
 async fn a_lost_reply_is_a_committed_write() {
     let server = server();
     let listener = server.listen(0).await.unwrap();
