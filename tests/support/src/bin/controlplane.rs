@@ -51,14 +51,11 @@ async fn run(arguments: &Arguments) -> Result<(), Error> {
         plane = ControlPlane::start(options) => plane?,
         _ = tokio::signal::ctrl_c() => return Ok(()),
     };
-    println!(
-        "# {} ; kubectl: {} ; audit log: {}",
-        plane.url(),
-        plane.kubectl().display(),
-        plane.audit_log().display()
-    );
+    println!("# API server: {}", plane.url());
+    println!("# kubectl:    {}", plane.kubectl().display());
+    println!("# audit log:  {}", plane.audit_log().display());
+    println!("# Ctrl-C stops it.");
     println!("export KUBECONFIG={}", plane.kubeconfig().display());
-    println!("# Ctrl-C stops it");
     // An error here means that signals cannot be awaited; ending is then the only safe answer.
     let _ = tokio::signal::ctrl_c().await;
     Ok(())

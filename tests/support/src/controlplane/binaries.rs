@@ -30,11 +30,13 @@ impl Binaries {
 /// others in the cache of `tests/controlplane/build`, which builds what is missing and shows its progress on standard
 /// error. The first build takes minutes, so call this where blocking is allowed.
 pub fn locate(names: &[&str]) -> Result<Binaries, Error> {
-    let assets = env::var_os("KUBEBUILDER_ASSETS")
-        .filter(|folder| !folder.is_empty())
-        .map(PathBuf::from);
-    if let Some(folder) = assets.as_ref().filter(|folder| !folder.is_dir()) {
-        return Err(Error::Assets(folder.clone()));
+    let assets = env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty());
+    locate_in(assets.map(PathBuf::from).as_deref(), names)
+}
+
+fn locate_in(assets: Option<&Path>, names: &[&str]) -> Result<Binaries, Error> {
+    if let Some(folder) = assets.filter(|folder| !folder.is_dir()) {
+        return Err(Error::Assets(folder.to_path_buf()));
     }
     let given = |name: &str| {
         assets
@@ -72,4 +74,25 @@ fn build(names: &[&str]) -> Result<PathBuf, Error> {
         return Err(Error::Build(output.status.to_string()));
     }
     Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn given_binaries_are_used_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("etcd"), "").unwrap();
+        let binaries = locate_in(Some(folder.path()), &["etcd"]).unwrap();
+        assert_eq!(binaries.path("etcd"), Some(folder.path().join("etcd").as_path()));
+        assert_eq!(binaries.path("kwok"), None);
+    }
+
+    #[test]
+    fn a_wrong_folder_is_named() {
+        let error = locate_in(Some(Path::new("/no/such/folder")), &["etcd"]).unwrap_err();
+        assert!(error.to_string().contains("/no/such/folder"), "{error}");
+    }
 }

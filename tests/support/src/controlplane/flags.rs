@@ -1,5 +1,5 @@
 //! The command lines of the components.
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Options;
 
@@ -93,8 +93,7 @@ pub(super) fn api_server(directory: &Path, ports: Ports, options: &Options) -> V
 pub(super) fn controller_manager(directory: &Path, options: &Options) -> Vec<String> {
     let mut arguments = leaderless(directory, "controller-manager", options);
     arguments.extend([
-        // Each controller acts as its own service account, as in a real cluster, so that the audit log tells them apart.
-        "--use-service-account-credentials=true".to_owned(),
+        format!("--use-service-account-credentials={}", options.controller_accounts),
         format!(
             "--service-account-private-key-file={}",
             directory.join("service-accounts.key").display()
@@ -121,7 +120,7 @@ fn leaderless(directory: &Path, name: &str, options: &Options) -> Vec<String> {
     ]
 }
 
-pub(super) fn kwok(directory: &Path, stages: &[std::path::PathBuf]) -> Vec<String> {
+pub(super) fn kwok(directory: &Path, stages: &[PathBuf]) -> Vec<String> {
     let mut arguments = vec![
         format!("--kubeconfig={}", directory.join("kwok.kubeconfig").display()),
         format!("--cidr={POD_RANGE}"),

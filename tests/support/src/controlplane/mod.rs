@@ -36,6 +36,10 @@ pub const ADMINISTRATORS: &str = "system:masters";
 pub struct Options {
     /// Run the controller manager: deployments, endpoint slices, service accounts, garbage collection and the rest.
     pub controllers: bool,
+    /// Let each controller act as its own service account (`system:serviceaccount:kube-system:deployment-controller`),
+    /// as real clusters do, for tests that tell users apart. The start takes 5 s longer, spent on the accounts.
+    /// Without it all controllers are the user `system:kube-controller-manager`.
+    pub controller_accounts: bool,
     /// Run the scheduler, which gives pods to nodes.
     pub scheduler: bool,
     /// How many nodes kwok simulates; their pods become ready at once. 0 runs no kwok.
@@ -59,6 +63,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             controllers: false,
+            controller_accounts: false,
             scheduler: false,
             kwok_nodes: 0,
             durable: false,

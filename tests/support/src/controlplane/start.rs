@@ -132,9 +132,16 @@ impl ControlPlane {
     }
 
     fn write_kubeconfigs(&self) -> Result<(), Error> {
+        // With accounts of their own the controllers need no more than a cluster grants them; without, their one user
+        // does all their work.
+        let controllers = if self.options.controller_accounts {
+            vec![]
+        } else {
+            vec![ADMINISTRATORS]
+        };
         let accounts = [
             ("admin", "admin", vec![ADMINISTRATORS]),
-            ("controller-manager", "system:kube-controller-manager", vec![]),
+            ("controller-manager", "system:kube-controller-manager", controllers),
             ("scheduler", "system:kube-scheduler", vec![]),
             ("kwok", "kwok", vec![ADMINISTRATORS]),
         ];
