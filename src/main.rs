@@ -1,2 +1,7 @@
 //! The `assize` command: parses arguments and dispatches; no logic.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    assize::cli::run()
+}

@@ -1,1 +1,42 @@
-//! The custom resources.
+//! The custom resources: what a user writes and what the operator answers.
+//!
+//! Types only: serde, schema, CEL rules, printer columns. No behaviour beyond accessors, no I/O.
+//! Adding a kind adds one file here and one line in [`all`].
+
+pub mod agreement;
+pub mod calendar;
+pub mod report;
+pub mod service;
+pub mod values;
+
+pub use agreement::{ServiceLevelAgreement, ServiceLevelAgreementSpec, ServiceLevelAgreementStatus};
+pub use calendar::{ServiceCalendar, ServiceCalendarSpec, ServiceCalendarStatus};
+pub use report::{ServiceReport, ServiceReportSpec, ServiceReportStatus};
+pub use service::{Service, ServiceSpec, ServiceStatus};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+/// API group of every kind.
+pub const GROUP: &str = "assize.dev";
+/// Version of every kind.
+pub const VERSION: &str = "v1alpha1";
+
+/// The definitions of all kinds, in the order of the documentation.
+pub fn all() -> Vec<CustomResourceDefinition> {
+    let mut definitions = vec![
+        Service::crd(),
+        ServiceLevelAgreement::crd(),
+        ServiceReport::crd(),
+        ServiceCalendar::crd(),
+    ];
+    for definition in &mut definitions {
+        // Uninstalling the chart must not take the evidence with it.
+        definition
+            .metadata
+            .annotations
+            .get_or_insert_default()
+            .insert("helm.sh/resource-policy".into(), "keep".into());
+    }
+    definitions
+}

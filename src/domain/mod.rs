@@ -1,1 +1,24 @@
-//! The rules.
+//! The rules: pure functions over values. No client, no async, no clock, no environment, no logging; time is an
+//! argument.
+
+pub mod accounting;
+pub mod agreement;
+pub mod calendar;
+pub mod calendar_spec;
+pub mod decimal;
+pub mod digest;
+pub mod duration;
+pub mod limits;
+pub mod period;
+pub mod readiness;
+pub mod reason;
+pub mod recurrence;
+pub mod replay;
+pub mod report;
+pub mod service;
+pub mod time;
+pub mod timeline;
+pub mod tracker;
+pub mod version;
+pub mod violation;
+pub mod zone;

@@ -1,0 +1,458 @@
+//! [`ServiceLevelAgreement`]: what two parties agreed about one Service.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::values::{DateOrInstant, DurationText, LocalReference, Objective, PartName, Percent, Share, TimeZoneName};
+
+/// What two parties agreed about one Service: targets, service hours, period. One object is one agreement; its versions
+/// are its specs over time, and each part of a period is judged by the version in force then.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "assize.dev",
+    version = "v1alpha1",
+    kind = "ServiceLevelAgreement",
+    plural = "servicelevelagreements",
+    namespaced,
+    status = "ServiceLevelAgreementStatus",
+    derive = "PartialEq",
+    shortname = "sla",
+    category = "itsm",
+    doc = "What two parties agreed about one Service: targets, service hours, period. One object is one agreement; its versions are its specs over time, and each part of a period is judged by the version in force then. Short name: sla.",
+    selectable = ".status.type",
+    selectable = ".spec.serviceRef.name",
+    validation = Rule::new("self.metadata.name.size() <= 48").message("metadata.name is a label value and a part of report names: use at most 48 characters"),
+    validation = Rule::new("!self.metadata.name.startsWith('its-')").message("metadata.name: names that begin with its- belong to the reports of Services; choose another"),
+    printcolumn(name = "Service", type_ = "string", json_path = ".spec.serviceRef.name", description = "The service it is about"),
+    printcolumn(name = "Target", type_ = "string", json_path = ".status.headline.objective", description = "Objective of the headline target, percent"),
+    printcolumn(name = "Actual", type_ = "string", json_path = ".status.headline.actual", description = "Measured availability in the period so far, percent, truncated"),
+    printcolumn(name = "Budget-Left", type_ = "string", json_path = ".status.headline.budgetLeft", description = "Error budget left, percent; negative when overspent"),
+    printcolumn(name = "Coverage", type_ = "string", json_path = ".status.coverage", description = "Share of the service time that was observed, percent"),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state", description = "Worst verdict of the contractual targets"),
+    printcolumn(name = "Period", type_ = "string", json_path = ".status.period.key", description = "Running reporting period"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Type", type_ = "string", json_path = ".status.type", description = "With a customer, an internal team or a supplier", priority = 1),
+    printcolumn(name = "Customer", type_ = "string", json_path = ".spec.customer.name", description = "Who receives the service", priority = 1),
+    printcolumn(name = "Lowest", type_ = "string", json_path = ".status.headline.lowest", description = "Availability if all unknown time was down", priority = 1),
+    printcolumn(name = "Highest", type_ = "string", json_path = ".status.headline.highest", description = "Availability if all unknown time was up", priority = 1),
+    printcolumn(name = "Last-Verdict", type_ = "string", json_path = ".status.lastReport.verdict", description = "Verdict of the last closed period", priority = 1),
+    printcolumn(name = "Expires", type_ = "string", json_path = ".spec.term.expires", description = "Last day in force", priority = 1),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether Assize can do what the object asks", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("!has(self.type) || self.type != 'UnderpinningContract'", "type: an UnderpinningContract cannot be measured by Readiness, the only method of this version; use ServiceLevel or OperationalLevel"),
+    validation = ("!has(self.errorBudget) || !has(self.errorBudget.target) || self.targets.exists(t, t.name == self.errorBudget.target)", "errorBudget.target: name one of the targets")
+)]
+pub struct ServiceLevelAgreementSpec {
+    /// With a customer (`ServiceLevel`), an internal team (`OperationalLevel`) or a supplier (`UnderpinningContract`).
+    /// Default: `ServiceLevel`.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<AgreementType>,
+
+    /// The Service, in the same namespace. Immutable.
+    #[x_kube(validation = ("self == oldSelf", "serviceRef cannot change: make a new agreement"))]
+    pub service_ref: LocalReference,
+
+    /// Who receives the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<AgreementParty>,
+
+    /// Who delivers the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<AgreementParty>,
+
+    /// From when until when it holds. Default: from the creation of the object on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<Term>,
+
+    /// The span that one report covers. Default: calendar months in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reporting_period: Option<ReportingPeriod>,
+
+    /// The agreed time in which the service is measured. Default: round the clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_hours: Option<ServiceHours>,
+
+    /// What time without observation counts as, and how much of it a verdict bears.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmeasured: Option<Unmeasured>,
+
+    /// What was agreed, one line a target.
+    #[schemars(length(min = 1, max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub targets: Vec<Target>,
+
+    /// The target whose error budget is shown, and when its use is a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_budget: Option<ErrorBudget>,
+
+    /// Who does what for the agreement to hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub responsibilities: Vec<Responsibility>,
+}
+
+/// Kind of an agreement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AgreementType {
+    /// With a customer.
+    #[default]
+    ServiceLevel,
+    /// With an internal team.
+    OperationalLevel,
+    /// With an external supplier.
+    UnderpinningContract,
+}
+
+/// One side of an agreement.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AgreementParty {
+    /// Name of the party.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+}
+
+/// From when until when an agreement holds. Outside its term nothing elapses.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("!has(self.effectiveFrom) || !has(self.expires) || self.effectiveFrom.size() < 10 || self.expires.size() < 10 || self.effectiveFrom.substring(0, 10) <= self.expires.substring(0, 10)", "expires lies before effectiveFrom; swap or correct them")
+)]
+pub struct Term {
+    /// First day in force, or an instant. Default: creation of the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_from: Option<DateOrInstant>,
+    /// Last day in force, or the instant at which it ends. Default: open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<DateOrInstant>,
+}
+
+/// The span that one report covers.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("has(self.days) == (has(self.kind) && self.kind == 'Rolling')", "days: set it with kind Rolling, and only then")
+)]
+pub struct ReportingPeriod {
+    /// Default: `CalendarMonth`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<PeriodKind>,
+    /// Length of a Rolling period in days of 24 hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 366))]
+    pub days: Option<u32>,
+    /// Zone whose midnights bound the period. Default: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<TimeZoneName>,
+    /// How long after its end a period still takes late facts, before its report is closed. Default: 24h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_data_grace: Option<DurationText>,
+}
+
+/// Kind of a reporting period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum PeriodKind {
+    /// Monday to Monday.
+    CalendarWeek,
+    /// The 1st to the 1st.
+    #[default]
+    CalendarMonth,
+    /// From 1 January, April, July or October.
+    CalendarQuarter,
+    /// From 1 January.
+    CalendarYear,
+    /// The last `days` days, judged at each month's end.
+    Rolling,
+}
+
+/// The agreed time in which a service is measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServiceHours {
+    /// Name of a ServiceCalendar.
+    pub calendar: super::values::ObjectName,
+}
+
+/// What time without observation counts as.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Unmeasured {
+    /// `Exclude` leaves it out of the figure, `Down` counts it as lost. It never counts as up. Default: `Exclude`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub treat_as: Option<TreatAs>,
+    /// With less of the service time observed the verdict is Indeterminate. Percent. Default: "99".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_coverage: Option<Percent>,
+}
+
+/// What unknown time counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum TreatAs {
+    /// Left out of the figure.
+    #[default]
+    Exclude,
+    /// Lost.
+    Down,
+}
+
+/// One line of an agreement: what is measured, and the number it must reach.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(
+    validation = ("self.kind != 'Availability' || has(self.objective)", "objective: an Availability target needs one, such as \"99.9\""),
+    validation = ("self.kind != 'Availability' || has(self.method)", "method: say how availability is measured, such as Readiness")
+)]
+pub struct Target {
+    /// Name inside the agreement.
+    pub name: PartName,
+    /// What is agreed.
+    pub kind: TargetKind,
+    /// Whether it is part of the verdict. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contractual: Option<bool>,
+    /// The number to reach, percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<Objective>,
+    /// How it is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    /// Details of the method `Readiness`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<Readiness>,
+}
+
+/// What a target agrees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum TargetKind {
+    /// Share of the agreed time in which the service was up.
+    #[default]
+    Availability,
+}
+
+/// How availability is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Method {
+    /// Enough endpoints, replicas or Pods are ready.
+    #[default]
+    Readiness,
+}
+
+/// Details of the method `Readiness`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Readiness {
+    /// The components that are measured, each taken as critical. Default: the state of the Service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub components: Vec<PartName>,
+    /// Share of Degraded time that counts as down, from "0" to "1". Default: "0".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded_counts: Option<Share>,
+    /// A shorter Down interval counts as Up and is reported apart. Default: 0s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_outage: Option<DurationText>,
+}
+
+/// The target whose error budget is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBudget {
+    /// Name of the target. Default: the first contractual one with an objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<PartName>,
+    /// Share of the budget spent from which the state is AtRisk, percent. Default: "75".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_at: Option<Percent>,
+    /// Share of the budget spent from which BudgetAvailable is False, percent. Default: "100".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_at: Option<Percent>,
+}
+
+/// What one side does for the agreement to hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Responsibility {
+    /// Which side.
+    pub party: Party,
+    /// What it does.
+    #[schemars(length(min = 1, max = 1024))]
+    pub text: String,
+}
+
+/// A side of an agreement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Party {
+    /// Who receives the service.
+    Customer,
+    /// Who delivers it.
+    Provider,
+}
+
+/// What Assize measured for an agreement. Derived: it may be deleted and is rebuilt.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceLevelAgreementStatus {
+    /// The type in force.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<AgreementType>,
+    /// Worst verdict of the contractual targets: OnTrack, AtRisk, Indeterminate or Breached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The version by which things are judged now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_force: Option<InForce>,
+    /// The running reporting period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<PeriodStatus>,
+    /// The target of `errorBudget`, for columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headline: Option<Headline>,
+    /// Time of the period so far by class, in milliseconds; the parts add up to `elapsed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ms: Option<ClassTimes>,
+    /// The instant for which the figures were computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+    /// Up to when observation is proved; written only while a source is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved_until: Option<String>,
+    /// Share of the service time that was observed, percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<String>,
+    /// Figures of each target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub targets: Vec<TargetStatus>,
+    /// Name of the report of the running period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_report: Option<String>,
+    /// The last period that was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_report: Option<LastReport>,
+    /// Conditions, one of each type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A version of an agreement that is in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InForce {
+    /// Digest of the spec.
+    pub digest: String,
+    /// Since when it is in force.
+    pub since: String,
+}
+
+/// A reporting period, half-open.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PeriodStatus {
+    /// Its key, such as 2026-11.
+    pub key: String,
+    /// Its first instant.
+    pub start: String,
+    /// The first instant after it.
+    pub end: String,
+}
+
+/// The figures of one target that kubectl shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Headline {
+    /// Name of the target.
+    pub name: String,
+    /// Its objective, percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<String>,
+    /// Measured so far, percent, truncated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actual: Option<String>,
+    /// If all unknown time was down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lowest: Option<String>,
+    /// If all unknown time was up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub highest: Option<String>,
+    /// Error budget left, percent; negative when overspent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_left: Option<String>,
+    /// Down time, in whole seconds; in reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<String>,
+    /// Excluded time, in whole seconds; in reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<String>,
+    /// Share of the service time that was observed; in reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<String>,
+}
+
+/// Milliseconds by class. `outOfHours` to `up` without `service` add up to `elapsed`, exactly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassTimes {
+    /// Time of the period inside the term so far.
+    pub elapsed: i64,
+    /// Not in the service hours.
+    pub out_of_hours: i64,
+    /// In the service hours.
+    pub service: i64,
+    /// Loss that the agreement takes out.
+    pub excluded: i64,
+    /// Without proof of observation.
+    pub unknown: i64,
+    /// Down.
+    pub down: i64,
+    /// Degraded.
+    pub degraded: i64,
+    /// Up.
+    pub up: i64,
+}
+
+/// Figures of one target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetStatus {
+    /// Name of the target.
+    pub name: String,
+    /// Its objective, percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<String>,
+    /// Measured so far, percent, truncated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actual: Option<String>,
+    /// If all unknown time was down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lowest: Option<String>,
+    /// If all unknown time was up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub highest: Option<String>,
+    /// With nothing excluded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+    /// OnTrack, AtRisk, Indeterminate or Breached.
+    pub verdict: String,
+    /// Whether no missing fact could change the verdict.
+    pub certain: bool,
+    /// Error budget of the whole period, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_ms: Option<i64>,
+    /// Of which left, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_left_ms: Option<i64>,
+    /// Of which left, percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_left: Option<String>,
+    /// Why there is no figure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The last period that was closed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LastReport {
+    /// Name of its report.
+    pub name: String,
+    /// Its verdict.
+    pub verdict: String,
+}

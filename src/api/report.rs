@@ -1,0 +1,383 @@
+//! [`ServiceReport`]: what was measured in one period, with its ledger.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::agreement::{Headline, Method, TargetKind};
+use super::values::LocalReference;
+
+/// What was measured in one period of one agreement, or of one Service, with its ledger: appended while open, frozen
+/// and digested once closed. The operator writes it; people read it.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[kube(
+    group = "assize.dev",
+    version = "v1alpha1",
+    kind = "ServiceReport",
+    namespaced,
+    status = "ServiceReportStatus",
+    derive = "PartialEq",
+    shortname = "srep",
+    category = "itsm",
+    doc = "What was measured in one period of one agreement, or of one Service, with its ledger: appended while open, frozen and digested once closed. The operator writes it; people read it. Short name: srep.",
+    selectable = ".status.phase",
+    selectable = ".status.result",
+    printcolumn(name = "Service", type_ = "string", json_path = ".spec.serviceRef.name", description = "The service that was measured"),
+    printcolumn(name = "Period", type_ = "string", json_path = ".spec.period.key", description = "The period it covers"),
+    printcolumn(name = "Target", type_ = "string", json_path = ".status.headline.objective", description = "Objective, percent"),
+    printcolumn(name = "Actual", type_ = "string", json_path = ".status.headline.actual", description = "Measured availability, percent, truncated"),
+    printcolumn(name = "Down", type_ = "string", json_path = ".status.headline.down", description = "Down time"),
+    printcolumn(name = "Excluded", type_ = "string", json_path = ".status.headline.excluded", description = "Loss that the agreement takes out"),
+    printcolumn(name = "Coverage", type_ = "string", json_path = ".status.headline.coverage", description = "Share of the service time that was observed, percent"),
+    printcolumn(name = "Verdict", type_ = "string", json_path = ".status.result", description = "OnTrack, AtRisk, Breached while open; Met, Missed when closed; Indeterminate"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "Open, Provisional or Closed"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Lowest", type_ = "string", json_path = ".status.headline.lowest", description = "Availability if all unknown time was down", priority = 1),
+    printcolumn(name = "Highest", type_ = "string", json_path = ".status.headline.highest", description = "Availability if all unknown time was up", priority = 1),
+    printcolumn(name = "Budget-Left", type_ = "string", json_path = ".status.headline.budgetLeft", description = "Error budget left, percent", priority = 1),
+    printcolumn(name = "Digest", type_ = "string", json_path = ".status.shortDigest", description = "First digits of the digest of a closed report", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("self == oldSelf", "the spec of a report cannot change; it says what the report is about"))]
+pub struct ServiceReportSpec {
+    /// What the report is about.
+    pub subject: Subject,
+    /// The service that was measured.
+    pub service_ref: LocalReference,
+    /// The period it covers.
+    pub period: ReportPeriod,
+}
+
+/// What a report is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Subject {
+    /// Kind of the subject.
+    pub kind: SubjectKind,
+    /// Name of the subject.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// Uid of the subject; an agreement made anew has another one and another line of reports.
+    #[schemars(length(max = 64))]
+    pub uid: String,
+}
+
+/// Kind of the subject of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum SubjectKind {
+    /// An agreement.
+    ServiceLevelAgreement,
+    /// A Service without an agreement that measures the same.
+    Service,
+}
+
+/// The period of a report, half-open: from `start` on, before `end`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportPeriod {
+    /// Its key, such as 2026-11.
+    #[schemars(length(max = 32))]
+    pub key: String,
+    /// Its first instant.
+    #[schemars(length(max = 40))]
+    pub start: String,
+    /// The first instant after it.
+    #[schemars(length(max = 40))]
+    pub end: String,
+    /// Zone whose midnights bound it.
+    #[schemars(length(max = 64))]
+    pub time_zone: String,
+}
+
+/// Phase of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// The period runs.
+    #[default]
+    Open,
+    /// The period is over, late facts may still come.
+    Provisional,
+    /// Frozen.
+    Closed,
+}
+
+impl Phase {
+    /// The word that kubectl shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "Open",
+            Self::Provisional => "Provisional",
+            Self::Closed => "Closed",
+        }
+    }
+}
+
+/// What was measured.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceReportStatus {
+    /// Open, Provisional or Closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// OnTrack, AtRisk, Breached or Indeterminate while open; Met, Missed or Indeterminate from the period's end on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// The instant for which the figures were computed; of a closed report the end of its grace for late facts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+    /// Up to when observation is proved; written while a source is lost, and from the period's end on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved_until: Option<String>,
+    /// The target of `errorBudget`, for columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headline: Option<Headline>,
+    /// One part for each version of the agreement in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ReportPart>,
+    /// The longest outages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub outages: Vec<Outage>,
+    /// The outages that are not listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outages_omitted: Option<Omitted>,
+    /// Spans without observation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub gaps: Vec<Gap>,
+    /// The gaps that are not listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gaps_omitted: Option<Omitted>,
+    /// Rules other than the agreement that changed within the period.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 12))]
+    pub rules_changed: Vec<RuleChange>,
+    /// What was summed up to keep the ledger small; figures never change by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_up: Option<RolledUp>,
+    /// Digests of all inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<ReportInputs>,
+    /// The states of the period, in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Ledger>,
+    /// Digest of the report closed before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_digest: Option<String>,
+    /// Digest of this report, set when closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Its first digits, for columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_digest: Option<String>,
+    /// Conditions, one of each type; outside the digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A span of the period that one version of the agreement judges.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportPart {
+    /// First instant.
+    pub from: String,
+    /// First instant after it.
+    pub to: String,
+    /// Digest of the terms in force.
+    pub terms_digest: String,
+    /// Figures of each target.
+    pub targets: Vec<TargetFigures>,
+}
+
+/// Figures of one target in one part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetFigures {
+    /// Name of the target.
+    pub name: String,
+    /// What it agrees.
+    pub kind: TargetKind,
+    /// How it is measured.
+    pub method: Method,
+    /// Its objective, percent; none for a Service without agreement.
+    pub objective: Option<String>,
+    /// Verdict of the part; none for a Service without agreement.
+    pub result: Option<String>,
+    /// Why the verdict is Indeterminate.
+    pub reason: Option<String>,
+    /// Whether no missing fact could change the verdict.
+    pub certain: bool,
+    /// Share of the base in which the service was up, percent, truncated; none without service time.
+    pub availability: Option<String>,
+    /// If all unknown time was down.
+    pub lowest: Option<String>,
+    /// If all unknown time was up.
+    pub highest: Option<String>,
+    /// With nothing excluded.
+    pub raw: Option<String>,
+    /// With nothing excluded that was agreed only afterwards.
+    pub availability_without_retroactive: Option<String>,
+    /// Share of the service time that was observed, percent.
+    pub coverage: Option<String>,
+    /// Milliseconds by class, and what follows from them.
+    pub ms: TargetTimes,
+    /// Error budget left, percent.
+    pub budget_left_percent: Option<String>,
+    /// Number of outages that belong to this part.
+    pub outage_count: u32,
+    /// Number of Down intervals shorter than `minOutage`.
+    pub ignored_short_count: u32,
+}
+
+/// Milliseconds of one target in one part. `outOfHours` to `up` without `service` add up to `elapsed`, exactly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetTimes {
+    /// Time of the part so far.
+    pub elapsed: i64,
+    /// Not in the service hours.
+    pub out_of_hours: i64,
+    /// In the service hours.
+    pub service: i64,
+    /// Loss that the agreement takes out.
+    pub excluded: i64,
+    /// Without proof of observation.
+    pub unknown: i64,
+    /// Down.
+    pub down: i64,
+    /// Degraded.
+    pub degraded: i64,
+    /// Up.
+    pub up: i64,
+    /// What availability is a share of.
+    pub base: i64,
+    /// Down, and the counting share of Degraded; rounded up.
+    pub lost: i64,
+    /// Error budget, rounded down.
+    pub budget: Option<i64>,
+    /// Error budget left, rounded down; may be negative.
+    pub budget_left: Option<i64>,
+    /// Of the proved time, what was inferred after a gap.
+    pub inferred: i64,
+    /// Of the proved time, what was filled in from stored samples.
+    pub backfilled: i64,
+    /// Down intervals shorter than `minOutage`, counted as Up.
+    pub ignored_short: i64,
+}
+
+/// A maximal Down run of the service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Outage {
+    /// The target whose ledger line shows it; none with one target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// First instant.
+    pub from: String,
+    /// First instant after it; none while it lasts.
+    pub to: Option<String>,
+    /// Its length.
+    pub ms: i64,
+    /// Of which Down in service hours within the term.
+    pub counted_ms: i64,
+    /// Of which excluded.
+    pub excluded_ms: i64,
+    /// The component that caused it.
+    pub component: Option<String>,
+    /// Why it was down.
+    pub reason: Option<String>,
+    /// How long it went unnoticed, where a lost node hid it.
+    pub detection_lag_ms: i64,
+}
+
+/// What a bounded list leaves out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Omitted {
+    /// How many.
+    pub count: u32,
+    /// Their length together, milliseconds.
+    pub ms: i64,
+}
+
+/// A span without observation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    /// First instant.
+    pub from: String,
+    /// First instant after it; none while it lasts.
+    pub to: Option<String>,
+    /// Why nothing was observed.
+    pub reason: String,
+    /// What proved part of it afterwards.
+    pub closed_by: Option<String>,
+    /// What stays unknown, milliseconds.
+    pub unknown_ms: i64,
+}
+
+/// A rule other than the agreement that changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuleChange {
+    /// Kind of the object.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// When the new version came into force.
+    pub at: String,
+    /// Digest of the version before.
+    pub before: String,
+    /// Digest of the new version.
+    pub after: String,
+}
+
+/// What was summed up to keep a ledger small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RolledUp {
+    /// Hours that became sums.
+    pub hours: u32,
+    /// Days that became sums.
+    pub days: u32,
+    /// Entries inside them.
+    pub entries: u32,
+}
+
+/// Digests of all inputs of a report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportInputs {
+    /// Digest of the agreement's last terms in the period.
+    pub terms: Option<String>,
+    /// Digest of the calendar.
+    pub calendar: Option<String>,
+    /// Digest of the Service.
+    pub service: Option<String>,
+    /// Number of events of a replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
+    /// Version of the time zone database.
+    pub time_zone_database: String,
+}
+
+/// The states of a period: what figures are computed from.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Rises with each write of the ledger.
+    pub sequence: i64,
+    /// Leadership under which it was written last.
+    pub epoch: i64,
+    /// One line a target.
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into()]))]
+    #[schemars(length(max = 8))]
+    pub lines: Vec<LedgerLine>,
+}
+
+/// The states that one target saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerLine {
+    /// Name of the target.
+    pub target: String,
+    /// `<instant> <state> <source> <component or -> <reason or ->`, each in force until the next.
+    #[schemars(length(max = 400), inner(length(max = 192)))]
+    pub entries: Vec<String>,
+}

@@ -1,0 +1,445 @@
+//! The terms of an agreement: its spec, validated once, with the defaults applied.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use crate::api::agreement::{
+    ErrorBudget, Method, PeriodKind, ServiceLevelAgreementSpec, Target, TargetKind, Unmeasured,
+};
+use crate::api::values::{DateOrInstant, DurationText, Percent};
+
+use super::accounting::Yardstick;
+use super::decimal::Decimal;
+use super::digest::{self, Identity};
+use super::duration::parse_duration_ms;
+use super::limits::AGREEMENT_SPEC_BYTES;
+use super::period::{self, Period, end_of_date, period_containing, start_of_date};
+use super::time::{Instant, Interval};
+use super::violation::Violation;
+use super::zone::zone_named;
+
+/// Default of `reportingPeriod.lateDataGrace`.
+const GRACE_MS: i64 = 24 * 3_600_000;
+
+/// How an agreement cuts time into periods.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeriodRules {
+    /// Kind of the period.
+    pub kind: period::PeriodKind,
+    /// Zone whose midnights bound it.
+    pub zone: TimeZone,
+}
+
+impl PeriodRules {
+    /// IANA name of the zone.
+    pub fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
+    }
+
+    /// Days of the rolling window; none for calendar periods.
+    pub fn rolling_days(&self) -> Option<u16> {
+        match self.kind {
+            period::PeriodKind::Rolling { days } => Some(days),
+            _ => None,
+        }
+    }
+}
+
+/// One target, validated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetTerms {
+    /// Name inside the agreement.
+    pub name: Arc<str>,
+    /// What it agrees.
+    pub kind: TargetKind,
+    /// How it is measured.
+    pub method: Method,
+    /// Whether it is part of the verdict.
+    pub contractual: bool,
+    /// What it is judged by.
+    pub yardstick: Yardstick,
+    /// The components it measures; none: the state of the Service.
+    pub components: Option<Arc<[Arc<str>]>>,
+    /// Shorter Down runs are Up.
+    pub min_outage_ms: i64,
+}
+
+/// A bound of a term: a local date or an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    Date(Date),
+    Instant(Instant),
+}
+
+/// The terms of an agreement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terms {
+    /// Name of the Service.
+    pub service: Arc<str>,
+    /// Its targets, in order.
+    pub targets: Vec<TargetTerms>,
+    /// The reporting period.
+    pub period: PeriodRules,
+    /// How long late facts are taken after a period's end.
+    pub grace_ms: i64,
+    /// Name of the calendar of the service hours.
+    pub calendar: Option<Arc<str>>,
+    /// Index of the target whose budget is shown.
+    pub headline: usize,
+    /// Share of the budget from which it counts as spent.
+    pub spent_at: Decimal,
+    /// Digest of what a part is judged by; another one begins another part.
+    pub judged: Arc<str>,
+    from: Option<Bound>,
+    expires: Option<Bound>,
+}
+
+impl Terms {
+    /// Validates a spec once; all errors are named, not just the first.
+    pub fn from_spec(spec: &ServiceLevelAgreementSpec) -> Result<Self, Vec<Violation>> {
+        let mut found = Vec::new();
+        let bytes = digest::canonical(&serde_json::to_value(spec).unwrap_or_default()).len();
+        if bytes > AGREEMENT_SPEC_BYTES {
+            found.push(Violation::new("spec", format!("{bytes} bytes; shorten it to {AGREEMENT_SPEC_BYTES}")));
+        }
+        if spec.kind == Some(crate::api::agreement::AgreementType::UnderpinningContract) {
+            found.push(Violation::new(
+                "spec.type",
+                "an UnderpinningContract cannot be measured by Readiness, the only method of this version; use \
+                 ServiceLevel or OperationalLevel",
+            ));
+        }
+        let period = read_period(spec, &mut found);
+        let grace_ms = spec
+            .reporting_period
+            .as_ref()
+            .and_then(|period| period.late_data_grace.as_ref())
+            .map_or(GRACE_MS, |grace| read_duration(grace, "spec.reportingPeriod.lateDataGrace", &mut found));
+        let budget = spec.error_budget.clone().unwrap_or_default();
+        let warn_at = read_percent(budget.warn_at.as_ref(), "75", "spec.errorBudget.warnAt", &mut found);
+        let spent_at = read_percent(budget.spent_at.as_ref(), "100", "spec.errorBudget.spentAt", &mut found);
+        let unmeasured = spec.unmeasured.clone().unwrap_or_default();
+        let targets = read_targets(&spec.targets, &unmeasured, warn_at, &mut found);
+        let headline = read_headline(&budget, &targets, &mut found);
+        let (from, expires) = read_term(spec, &mut found);
+        if !found.is_empty() {
+            return Err(found);
+        }
+        Ok(Self {
+            service: spec.service_ref.name.as_str().into(),
+            targets,
+            period,
+            grace_ms,
+            calendar: spec.service_hours.as_ref().map(|hours| hours.calendar.as_str().into()),
+            headline,
+            spent_at,
+            judged: judged_digest(spec).into(),
+            from,
+            expires,
+        })
+    }
+
+    /// The implicit agreement of a Service without one: always, no objective, calendar months in UTC.
+    pub fn implicit(service: &str) -> Self {
+        let target = TargetTerms {
+            name: "availability".into(),
+            kind: TargetKind::Availability,
+            method: Method::Readiness,
+            contractual: false,
+            yardstick: Yardstick {
+                objective: None,
+                degraded_counts: Decimal::ZERO,
+                treat_as: crate::api::agreement::TreatAs::Exclude,
+                min_coverage: Decimal::from_ten_thousandths(990_000),
+                warn_at: Decimal::from_ten_thousandths(750_000),
+            },
+            components: None,
+            min_outage_ms: 0,
+        };
+        Self {
+            service: service.into(),
+            targets: vec![target],
+            period: PeriodRules { kind: period::PeriodKind::CalendarMonth, zone: TimeZone::UTC },
+            grace_ms: GRACE_MS,
+            calendar: None,
+            headline: 0,
+            spent_at: Decimal::HUNDRED,
+            judged: digest::of_value(&json!({"implicit": service})).into(),
+            from: None,
+            expires: None,
+        }
+    }
+
+    /// The part of a span in which the agreement holds; an absent beginning is the creation of the object.
+    pub fn in_term(&self, span: Interval, created: Instant) -> Option<Interval> {
+        let zone = &self.period.zone;
+        let from = match self.from {
+            Some(Bound::Date(date)) => start_of_date(zone, date),
+            Some(Bound::Instant(instant)) => instant,
+            None => created,
+        };
+        Interval::new(span.from.max(from), span.to.min(self.end()))
+    }
+
+    /// The first instant after the term.
+    pub fn end(&self) -> Instant {
+        match self.expires {
+            Some(Bound::Date(date)) => end_of_date(&self.period.zone, date),
+            Some(Bound::Instant(instant)) => instant,
+            None => Instant::MAX,
+        }
+    }
+
+    /// The reporting period that contains an instant.
+    pub fn period_at(&self, instant: Instant) -> Period {
+        period_containing(self.period.kind, &self.period.zone, instant)
+    }
+
+    /// Whether it measures what `kubectl get its` shows, so that the Service needs no report of its own: a Readiness
+    /// target over the state of the Service, in calendar months of UTC.
+    pub fn covers_service(&self) -> bool {
+        self.period.kind == period::PeriodKind::CalendarMonth
+            && self.period.zone == TimeZone::UTC
+            && self.targets.iter().any(|target| target.components.is_none())
+    }
+}
+
+/// Digest of an agreement's spec with its identity.
+pub fn spec_digest(namespace: &str, name: &str, spec: &ServiceLevelAgreementSpec) -> String {
+    digest::of_spec(Identity { kind: "ServiceLevelAgreement", namespace: Some(namespace), name }, spec)
+}
+
+/// Digest of the fields that figures and verdicts depend on: a change of them begins a new part, other edits do not.
+fn judged_digest(spec: &ServiceLevelAgreementSpec) -> String {
+    digest::of_value(&json!({
+        "targets": spec.targets,
+        "reportingPeriod": spec.reporting_period,
+        "serviceHours": spec.service_hours,
+        "unmeasured": spec.unmeasured,
+        "serviceRef": spec.service_ref,
+        "term": spec.term,
+    }))
+}
+
+fn read_period(spec: &ServiceLevelAgreementSpec, found: &mut Vec<Violation>) -> PeriodRules {
+    let written = spec.reporting_period.clone().unwrap_or_default();
+    let kind = match (written.kind.unwrap_or_default(), written.days) {
+        (PeriodKind::Rolling, days) => {
+            let days = days.and_then(|days| u16::try_from(days).ok()).filter(|days| (1..=366).contains(days));
+            if days.is_none() {
+                found.push(Violation::new("spec.reportingPeriod.days", "a Rolling period has 1 to 366 days; set days"));
+            }
+            period::PeriodKind::Rolling { days: days.unwrap_or(30) }
+        }
+        (kind, days) => {
+            if days.is_some() {
+                found.push(Violation::new("spec.reportingPeriod.days", "set it with kind Rolling, and only then"));
+            }
+            match kind {
+                PeriodKind::CalendarWeek => period::PeriodKind::CalendarWeek,
+                PeriodKind::CalendarQuarter => period::PeriodKind::CalendarQuarter,
+                PeriodKind::CalendarYear => period::PeriodKind::CalendarYear,
+                PeriodKind::CalendarMonth | PeriodKind::Rolling => period::PeriodKind::CalendarMonth,
+            }
+        }
+    };
+    let name = written.time_zone.as_ref().map_or("UTC", |zone| zone.as_str());
+    let zone = zone_named(name).unwrap_or_else(|error| {
+        found.push(Violation::new("spec.reportingPeriod.timeZone", error.to_string()));
+        TimeZone::UTC
+    });
+    PeriodRules { kind, zone }
+}
+
+fn read_duration(text: &DurationText, field: &str, found: &mut Vec<Violation>) -> i64 {
+    parse_duration_ms(text.as_str()).unwrap_or_else(|error| {
+        found.push(Violation::new(field, error.to_string()));
+        0
+    })
+}
+
+fn read_percent(text: Option<&Percent>, default: &str, field: &str, found: &mut Vec<Violation>) -> Decimal {
+    let text = text.map_or(default, |text| text.as_str());
+    match Decimal::parse(text) {
+        Ok(percent) if percent <= Decimal::HUNDRED => percent,
+        Ok(percent) => {
+            found.push(Violation::new(field, format!("{percent} is more than 100; a percentage is at most 100")));
+            Decimal::HUNDRED
+        }
+        Err(error) => {
+            found.push(Violation::new(field, error.to_string()));
+            Decimal::HUNDRED
+        }
+    }
+}
+
+/// Reads an objective: above 0 and below 100.
+pub fn read_objective(text: &str) -> Result<Decimal, String> {
+    match Decimal::parse(text) {
+        Err(error) => Err(error.to_string()),
+        Ok(Decimal::ZERO) => Err("an objective is above 0; try \"99.9\"".to_owned()),
+        Ok(objective) if objective >= Decimal::HUNDRED => {
+            Err("100 leaves no error budget; 99.99 allows 4 min 19 s in 30 days".to_owned())
+        }
+        Ok(objective) => Ok(objective),
+    }
+}
+
+fn read_targets(
+    targets: &[Target],
+    unmeasured: &Unmeasured,
+    warn_at: Decimal,
+    found: &mut Vec<Violation>,
+) -> Vec<TargetTerms> {
+    if targets.is_empty() {
+        found.push(Violation::new("spec.targets", "agree on at least one target"));
+    }
+    let min_coverage =
+        read_percent(unmeasured.min_coverage.as_ref(), "99", "spec.unmeasured.minCoverage", found);
+    let mut read: Vec<TargetTerms> = Vec::with_capacity(targets.len());
+    for (index, target) in targets.iter().enumerate() {
+        let field = format!("spec.targets[{index}]");
+        if read.iter().any(|other| *other.name == *target.name.as_str()) {
+            found.push(Violation::new(format!("{field}.name"), format!("{:?} occurs twice; rename one", target.name.0)));
+        }
+        let objective = match target.objective.as_ref().map(|text| read_objective(text.as_str())) {
+            Some(Ok(objective)) => Some(objective),
+            Some(Err(message)) => {
+                found.push(Violation::new(format!("{field}.objective"), message));
+                None
+            }
+            None => {
+                found.push(Violation::new(
+                    format!("{field}.objective"),
+                    "an Availability target needs one, such as \"99.9\"",
+                ));
+                None
+            }
+        };
+        if target.method.is_none() {
+            found.push(Violation::new(
+                format!("{field}.method"),
+                "say how availability is measured, such as Readiness",
+            ));
+        }
+        let readiness = target.readiness.clone().unwrap_or_default();
+        let degraded_counts = readiness.degraded_counts.as_ref().map_or(Decimal::ZERO, |share| {
+            Decimal::parse(share.as_str()).ok().filter(|share| *share <= Decimal::ONE).unwrap_or_else(|| {
+                found.push(Violation::new(
+                    format!("{field}.readiness.degradedCounts"),
+                    format!("{:?} is not a decimal from \"0\" to \"1\" with at most 4 decimals", share.0),
+                ));
+                Decimal::ZERO
+            })
+        });
+        let min_outage_ms = readiness
+            .min_outage
+            .as_ref()
+            .map_or(0, |text| read_duration(text, &format!("{field}.readiness.minOutage"), found));
+        read.push(TargetTerms {
+            name: target.name.as_str().into(),
+            kind: target.kind,
+            method: target.method.unwrap_or_default(),
+            contractual: target.contractual.unwrap_or(true),
+            yardstick: Yardstick {
+                objective,
+                degraded_counts,
+                treat_as: unmeasured.treat_as.unwrap_or_default(),
+                min_coverage,
+                warn_at,
+            },
+            components: (!readiness.components.is_empty())
+                .then(|| readiness.components.iter().map(|name| Arc::from(name.as_str())).collect()),
+            min_outage_ms,
+        });
+    }
+    read
+}
+
+fn read_headline(budget: &ErrorBudget, targets: &[TargetTerms], found: &mut Vec<Violation>) -> usize {
+    match &budget.target {
+        Some(name) => targets.iter().position(|target| *target.name == *name.as_str()).unwrap_or_else(|| {
+            found.push(Violation::new("spec.errorBudget.target", format!("no target is named {:?}", name.0)));
+            0
+        }),
+        None => targets.iter().position(|target| target.contractual).unwrap_or(0),
+    }
+}
+
+fn read_term(spec: &ServiceLevelAgreementSpec, found: &mut Vec<Violation>) -> (Option<Bound>, Option<Bound>) {
+    let term = spec.term.clone().unwrap_or_default();
+    let mut read = |text: &Option<DateOrInstant>, field: &str| {
+        let text = text.as_ref()?.as_str();
+        let bound = if text.len() <= 10 {
+            text.parse::<Date>().ok().map(Bound::Date)
+        } else {
+            Instant::parse(text).ok().map(Bound::Instant)
+        };
+        if bound.is_none() {
+            found.push(Violation::new(
+                field,
+                format!("{text:?} is no date such as \"2026-01-01\" and no instant with its offset"),
+            ));
+        }
+        bound
+    };
+    let from = read(&term.effective_from, "spec.term.effectiveFrom");
+    let expires = read(&term.expires, "spec.term.expires");
+    if let (Some(Bound::Date(first)), Some(Bound::Date(last))) = (from, expires)
+        && last < first
+    {
+        found.push(Violation::new("spec.term.expires", "lies before effectiveFrom; swap or correct them"));
+    }
+    (from, expires)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn spec(yaml: &str) -> ServiceLevelAgreementSpec {
+        serde_saphyr::from_str(yaml).unwrap()
+    }
+
+    /// M-40 at the shared validator; the API server and `replay` have their own rows.
+    #[test]
+    fn m_40_objectives_that_are_refused() {
+        for text in ["100", "100.0", "0", "99.99999", "99,9", "1e2", "-1", "101", "NaN", ""] {
+            assert!(read_objective(text).is_err(), "{text:?}");
+        }
+        assert!(read_objective("99.9999").is_ok());
+    }
+
+    #[test]
+    fn all_errors_are_named_at_once() {
+        let spec = spec(
+            "{serviceRef: {name: checkout}, reportingPeriod: {kind: Rolling, timeZone: Mars/Base}, errorBudget: {target: x}, \
+             targets: [{name: a, kind: Availability, method: Readiness, objective: '100', readiness: {degradedCounts: '2'}}]}",
+        );
+        let fields: Vec<_> = Terms::from_spec(&spec).unwrap_err().into_iter().map(|v| v.field).collect();
+        assert_eq!(
+            fields,
+            [
+                "spec.reportingPeriod.days",
+                "spec.reportingPeriod.timeZone",
+                "spec.targets[0].objective",
+                "spec.targets[0].readiness.degradedCounts",
+                "spec.errorBudget.target",
+            ]
+        );
+    }
+
+    #[test]
+    fn texts_are_no_judged_terms() {
+        let plain = "serviceRef: {name: checkout}, targets: [{name: a, kind: Availability, method: Readiness, objective: '99'}]";
+        let first = Terms::from_spec(&spec(&format!("{{{plain}}}"))).unwrap();
+        let renamed = Terms::from_spec(&spec(&format!("{{{plain}, customer: {{name: acme}}}}"))).unwrap();
+        let amended = Terms::from_spec(&spec(&format!("{{{}}}", plain.replace("99", "98")))).unwrap();
+        assert_eq!(first.judged, renamed.judged);
+        assert_ne!(first.judged, amended.judged);
+    }
+}

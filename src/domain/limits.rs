@@ -1,0 +1,50 @@
+//! Every bound of the operator, each with its reason.
+
+/// Entries of a report's ledger in all lines: an ordinary month has a few hundred transitions, and 400 entries of at
+/// most 120 bytes keep the report below 50 kB.
+pub const LEDGER_ENTRIES: usize = 400;
+
+/// Outages a report lists; the others are counted and summed.
+pub const LISTED_OUTAGES: usize = 50;
+
+/// Gaps a report lists; the others are counted and summed.
+pub const LISTED_GAPS: usize = 50;
+
+/// Changes of other rules that a report lists.
+pub const LISTED_RULE_CHANGES: usize = 12;
+
+/// Parts of a report: amendments within one period.
+pub const REPORT_PARTS: usize = 12;
+
+/// Bytes of an agreement's canonical spec; etcd rows stay small, and a spec is kept in every version record.
+pub const AGREEMENT_SPEC_BYTES: usize = 8 * 1024;
+
+/// Characters of a condition's message and of an Event's note: the API server refuses more.
+pub const MESSAGE_CHARACTERS: usize = 1024;
+
+/// Names in a dependency cycle that a message shows.
+pub const CYCLE_NAMES: usize = 5;
+
+/// How long an increase of the wanted replicas may take before it counts in full, where the workload names no
+/// `progressDeadlineSeconds`: the default of a Deployment.
+pub const SCALE_UP_GRACE_MS: i64 = 10 * 60 * 1000;
+
+/// Age from which the change-trigger time of an EndpointSlice is not believed: a slice controller that far behind
+/// tells nothing about this update.
+pub const TRIGGER_AGE_MS: i64 = 60 * 1000;
+
+/// Bytes of one line of an event log.
+pub const EVENT_LINE_BYTES: usize = 64 * 1024;
+
+/// Calendar periods that a rolling window of 366 days touches.
+pub const WINDOW_REPORTS: usize = 13;
+
+/// Shortens a text for a condition or Event, on a character boundary.
+pub fn shorten(text: &str) -> String {
+    if text.chars().count() <= MESSAGE_CHARACTERS {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(MESSAGE_CHARACTERS - 1).collect();
+    short.push('…');
+    short
+}

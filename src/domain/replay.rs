@@ -1,0 +1,428 @@
+//! Replay: the accounting of an event log, by the same rules as the operator's.
+
+mod event;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
+
+pub use event::{Event, EventError, EventKind, parse_line};
+
+use super::agreement::{Terms, spec_digest};
+use super::calendar::Calendar;
+use super::calendar_spec::read_spec;
+use super::digest::{self, Identity};
+use super::period::{Period, PeriodKey};
+use super::readiness::Observation;
+use super::reason::Reason;
+use super::report::{Calendars, Facts, Judged, Moment, judge, phase_at};
+use super::service::{Member, ServiceRules};
+use super::time::{Instant, Interval};
+use super::timeline::Timeline;
+use super::tracker::ServiceTracker;
+use super::version::{Version, Versions};
+use super::violation::Violation;
+
+/// What a log is accounted under.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    /// Namespace of the agreement.
+    pub namespace: String,
+    /// Name of the agreement.
+    pub name: String,
+    /// The agreement.
+    pub agreement: ServiceLevelAgreementSpec,
+    /// When it was created; its term begins then unless it says otherwise.
+    pub created: Option<Instant>,
+    /// Name of the Service.
+    pub service_name: String,
+    /// The Service.
+    pub service: ServiceSpec,
+    /// Calendars by name.
+    pub calendars: Vec<(String, ServiceCalendarSpec)>,
+}
+
+/// Why a log could not be accounted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// A file is not valid.
+    #[error("{object}: {violation}")]
+    Object {
+        /// Which object.
+        object: String,
+        /// What is wrong.
+        violation: Violation,
+    },
+    /// A line of the log is not valid.
+    #[error("line {line}: {message}")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// The log holds nothing, and no instant was given.
+    #[error("the log is empty and --as-of is absent: say for which instant the figures are")]
+    Empty,
+    /// The period is of another kind than the agreement's.
+    #[error("--period {0}: the agreement has periods like {1}")]
+    Period(String, String),
+}
+
+/// A log, accounted: everything that figures of any period and instant follow from.
+#[derive(Debug)]
+pub struct Replay {
+    /// Namespace and name of the agreement.
+    pub agreement: (String, String),
+    /// Name of the Service.
+    pub service_name: String,
+    /// Versions of the agreement.
+    pub terms: Versions<Terms>,
+    /// Versions of the calendars.
+    pub calendars: Calendars,
+    /// Versions of the Service.
+    pub service: Versions<ServiceRules>,
+    /// One timeline a target.
+    pub lines: HashMap<Arc<str>, Arc<Timeline>>,
+    /// Number of events.
+    pub events: usize,
+    /// The last instant of the log.
+    pub last: Option<Instant>,
+    created: Instant,
+}
+
+impl Replay {
+    /// Accounts a log. Lines may come in any order.
+    pub fn run(objects: &Objects, mut events: Vec<Event>) -> Result<Self, ReplayError> {
+        events.sort_by_key(|event| (event.at, event.line));
+        let mut replay = Self::prepare(objects, &events)?;
+        let mut recorder = Recorder::new(&replay);
+        let gaps = recorder.plan_gaps(&events)?;
+        let mut marks: Vec<Mark<'_>> = events.iter().map(Mark::Event).chain(gaps.iter().map(Mark::Gap)).collect();
+        marks.sort_by_key(Mark::order);
+        for mark in marks {
+            recorder.advance(mark.at());
+            match mark {
+                Mark::Event(event) => recorder.take(event, &replay)?,
+                Mark::Gap(gap) => recorder.blind(gap),
+            }
+        }
+        replay.lines = recorder.lines.into_iter().map(|(name, line)| (name, Arc::new(line))).collect();
+        Ok(replay)
+    }
+
+    /// The facts for judging.
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
+            terms: &self.terms,
+            calendars: &self.calendars,
+            service: &self.service,
+            service_name: &self.service_name,
+            created: self.created,
+        }
+    }
+
+    /// The line of a target.
+    pub fn line(&self, name: &str) -> Option<Arc<Timeline>> {
+        self.lines.get(name).cloned()
+    }
+
+    /// The instant of the figures, unless another is asked for: the last of the log.
+    pub fn default_instant(&self) -> Result<Instant, ReplayError> {
+        self.last.ok_or(ReplayError::Empty)
+    }
+
+    /// The period of a key, or the one that contains `as_of`.
+    pub fn period(&self, key: Option<&str>, as_of: Instant) -> Result<Period, ReplayError> {
+        let rules = &self.terms.newest().expect("a replay has terms").value.period;
+        let running = super::period::period_containing(rules.kind, &rules.zone, as_of);
+        let Some(text) = key else { return Ok(running) };
+        PeriodKey::parse(text)
+            .ok()
+            .filter(|key| key.kind() == rules.kind)
+            .map(|key| key.period_in(&rules.zone))
+            .ok_or_else(|| ReplayError::Period(text.to_owned(), running.key.to_string()))
+    }
+
+    /// Judges a period for an instant. Proof ends there.
+    pub fn judge(&self, period: &Period, as_of: Instant) -> (Judged, Moment) {
+        let grace_ms = self.terms.newest().map_or(0, |version| version.value.grace_ms);
+        let moment = Moment { as_of, horizon: as_of, phase: phase_at(period, grace_ms, as_of) };
+        (judge(self.facts(), |target| self.line(&target.name), period, moment), moment)
+    }
+
+    fn prepare(objects: &Objects, events: &[Event]) -> Result<Self, ReplayError> {
+        let wrong = |object: &str, violation: &Violation| ReplayError::Object {
+            object: object.to_owned(),
+            violation: violation.clone(),
+        };
+        let terms = Terms::from_spec(&objects.agreement).map_err(|all| wrong("agreement", &all[0]))?;
+        let rules = ServiceRules::from_spec(&objects.service).map_err(|all| wrong("service", &all[0]))?;
+        let mut calendars = Calendars::new();
+        for (name, spec) in &objects.calendars {
+            let calendar = read_calendar(spec, &objects.calendars).map_err(|violation| wrong("calendar", &violation))?;
+            let version = calendar_version(name, spec, calendar, Instant::MIN);
+            calendars.insert(name.as_str().into(), Versions::starting_with(version));
+        }
+        if let Some(name) = terms.calendar.as_ref().filter(|name| !calendars.contains_key(*name)) {
+            let remedy = format!("calendar {name:?} is not among the files; add it with -f");
+            return Err(wrong("agreement", &Violation::new("spec.serviceHours.calendar", remedy)));
+        }
+        let mut replay = Self {
+            agreement: (objects.namespace.clone(), objects.name.clone()),
+            service_name: objects.service_name.clone(),
+            terms: Versions::starting_with(terms_version(objects, &objects.agreement, terms, Instant::MIN)),
+            calendars,
+            service: Versions::starting_with(service_version(objects, &objects.service, rules, Instant::MIN)),
+            lines: HashMap::new(),
+            events: events.len(),
+            last: events.last().map(|event| event.at),
+            created: objects.created.unwrap_or(Instant::MIN),
+        };
+        for event in events {
+            replay.take_version(objects, event)?;
+        }
+        Ok(replay)
+    }
+
+    fn take_version(&mut self, objects: &Objects, event: &Event) -> Result<(), ReplayError> {
+        let wrong = |violation: &Violation| ReplayError::Line { line: event.line, message: violation.to_string() };
+        match &event.kind {
+            EventKind::Agreement { spec } => {
+                let terms = Terms::from_spec(spec).map_err(|all| wrong(&all[0]))?;
+                self.terms.accept(terms_version(objects, spec, terms, event.at));
+            }
+            EventKind::Service { spec } => {
+                let rules = ServiceRules::from_spec(spec).map_err(|all| wrong(&all[0]))?;
+                self.service.accept(service_version(objects, spec, rules, event.at));
+            }
+            EventKind::Calendar { spec } => {
+                let calendar = read_calendar(spec, &objects.calendars).map_err(|violation| wrong(&violation))?;
+                let name = self.terms.newest().and_then(|terms| terms.value.calendar.clone()).ok_or_else(|| {
+                    wrong(&Violation::new("type", "the agreement names no calendar; add serviceHours to it"))
+                })?;
+                let version = calendar_version(&name, spec, calendar, event.at);
+                self.calendars.entry(name).or_default().accept(version);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn terms_version(objects: &Objects, spec: &ServiceLevelAgreementSpec, terms: Terms, since: Instant) -> Version<Terms> {
+    let digest = spec_digest(&objects.namespace, &objects.name, spec).into();
+    Version { since, digest, value: Arc::new(terms) }
+}
+
+fn service_version(objects: &Objects, spec: &ServiceSpec, rules: ServiceRules, since: Instant) -> Version<ServiceRules> {
+    let identity =
+        Identity { kind: "Service", namespace: Some(&objects.namespace), name: &objects.service_name };
+    Version { since, digest: digest::of_spec(identity, spec).into(), value: Arc::new(rules) }
+}
+
+fn calendar_version(name: &str, spec: &ServiceCalendarSpec, calendar: Calendar, since: Instant) -> Version<Calendar> {
+    let identity = Identity { kind: "ServiceCalendar", namespace: None, name };
+    Version { since, digest: digest::of_spec(identity, spec).into(), value: Arc::new(calendar) }
+}
+
+fn read_calendar(
+    spec: &ServiceCalendarSpec,
+    others: &[(String, ServiceCalendarSpec)],
+) -> Result<Calendar, Violation> {
+    let first = |all: Vec<Violation>| all.into_iter().next().unwrap_or_else(|| Violation::new("spec", "is not valid"));
+    let calendar = read_spec(spec).map_err(first)?;
+    let mut holidays = Vec::new();
+    for (index, name) in spec.holidays_from.iter().enumerate() {
+        let other = others.iter().find(|(other, _)| other == name.as_str()).ok_or_else(|| {
+            let message = format!("calendar {:?} is not among the files; add it with -f", name.0);
+            Violation::new(format!("spec.holidaysFrom[{index}]"), message)
+        })?;
+        holidays.push(read_spec(&other.1).map_err(first)?);
+    }
+    Ok(calendar.with_holidays_of(&holidays.iter().collect::<Vec<_>>()))
+}
+
+/// A span without observation of one component, or of all.
+#[derive(Clone, Debug)]
+struct GapMark {
+    span: Interval,
+    component: Option<usize>,
+    reason: Reason,
+    line: usize,
+}
+
+enum Mark<'a> {
+    Event(&'a Event),
+    Gap(&'a GapMark),
+}
+
+impl Mark<'_> {
+    fn at(&self) -> Instant {
+        match self {
+            Self::Event(event) => event.at,
+            Self::Gap(gap) => gap.span.from,
+        }
+    }
+
+    /// By instant, a gap before what is seen at its beginning, then by line.
+    fn order(&self) -> (Instant, u8, usize) {
+        match self {
+            Self::Gap(gap) => (gap.span.from, 0, gap.line),
+            Self::Event(event) => (event.at, 1, event.line),
+        }
+    }
+}
+
+/// Feeds the tracker and writes the lines.
+struct Recorder {
+    tracker: ServiceTracker,
+    /// Until when each component is not observed.
+    blind_until: Vec<Instant>,
+    lines: HashMap<Arc<str>, Timeline>,
+    targets: Vec<(Arc<str>, Option<Arc<[Arc<str>]>>)>,
+}
+
+impl Recorder {
+    fn new(replay: &Replay) -> Self {
+        let mut targets: Vec<(Arc<str>, Option<Arc<[Arc<str>]>>)> = Vec::new();
+        for version in replay.terms.all() {
+            for target in &version.value.targets {
+                if !targets.iter().any(|(name, _)| *name == target.name) {
+                    targets.push((target.name.clone(), target.components.clone()));
+                }
+            }
+        }
+        let rules = replay.service.all()[0].value.clone();
+        let tracker = ServiceTracker::new(rules, Reason::NotObserved);
+        let blind_until = vec![Instant::MIN; tracker.members().len()];
+        Self { tracker, blind_until, lines: HashMap::new(), targets }
+    }
+
+    fn plan_gaps(&self, events: &[Event]) -> Result<Vec<GapMark>, ReplayError> {
+        let mut gaps = Vec::new();
+        for event in events {
+            let EventKind::Gap { until, component, reason } = &event.kind else { continue };
+            let component = component.as_ref().map(|name| self.member(event.line, name)).transpose()?;
+            if let Some(span) = Interval::new(event.at, *until) {
+                let reason = reason.unwrap_or(Reason::NotObserved);
+                gaps.push(GapMark { span, component, reason, line: event.line });
+            }
+        }
+        Ok(gaps)
+    }
+
+    fn member(&self, line: usize, name: &str) -> Result<usize, ReplayError> {
+        let count = self.tracker.members().len();
+        (0..count)
+            .find(|&index| self.tracker.rules().member_name(index).is_some_and(|member| **member == *name))
+            .ok_or_else(|| ReplayError::Line {
+                line,
+                message: format!("component: {name:?} is neither a component nor a dependency of the Service"),
+            })
+    }
+
+    /// Lets time pass: what time alone changes happens at its own instant.
+    fn advance(&mut self, to: Instant) {
+        while let Some(deadline) = self.tracker.deadline().filter(|deadline| *deadline <= to) {
+            self.tracker.tick(deadline);
+            self.note(deadline);
+        }
+    }
+
+    fn note(&mut self, at: Instant) {
+        for (name, components) in &self.targets {
+            let line = self.lines.entry(name.clone()).or_default();
+            self.tracker.note(line, components.as_deref(), at);
+        }
+    }
+
+    fn blind(&mut self, gap: &GapMark) {
+        let components = self.tracker.rules().components.len();
+        for index in 0..self.tracker.members().len() {
+            if gap.component.is_some_and(|only| only != index) {
+                continue;
+            }
+            self.blind_until[index] = self.blind_until[index].max(gap.span.to);
+            if index < components {
+                self.tracker.observe(index, Observation::Unknown(gap.reason), gap.span.from);
+            } else {
+                let unknown = Member { state: crate::api::service::State::Unknown, reason: gap.reason };
+                self.tracker.set_dependency(index - components, unknown, gap.span.from);
+            }
+        }
+        self.note(gap.span.from);
+    }
+
+    fn take(&mut self, event: &Event, replay: &Replay) -> Result<(), ReplayError> {
+        match &event.kind {
+            EventKind::Observe { component, ready, desired, reason } => {
+                let index = self.member(event.line, component)?;
+                if index >= self.tracker.rules().components.len() {
+                    let message = format!("component: {component:?} is a dependency; give its state with type state");
+                    return Err(ReplayError::Line { line: event.line, message });
+                }
+                if event.at < self.blind_until[index] {
+                    return Ok(());
+                }
+                let observation = match reason {
+                    Some(reason @ (Reason::ServiceDeleted | Reason::WorkloadDeleted)) => Observation::Gone(*reason),
+                    _ => Observation::Counted { ready: *ready, desired: Some(self.desired(index, *desired, *ready)) },
+                };
+                self.tracker.observe(index, observation, event.at);
+            }
+            EventKind::State { component, state, reason } => {
+                let index = self.member(event.line, component)?;
+                if event.at < self.blind_until[index] {
+                    return Ok(());
+                }
+                let components = self.tracker.rules().components.len();
+                let reason = reason.unwrap_or(default_reason(*state));
+                if index < components {
+                    let observation = given_state(*state, reason);
+                    self.tracker.observe(index, observation, event.at);
+                } else {
+                    self.tracker.set_dependency(index - components, Member { state: *state, reason }, event.at);
+                }
+            }
+            EventKind::Service { .. } => {
+                if let Some(version) = replay.service.at(event.at) {
+                    self.tracker.replace_rules(version.value.clone(), event.at);
+                    self.blind_until.resize(self.tracker.members().len(), Instant::MIN);
+                }
+            }
+            EventKind::Gap { .. } | EventKind::Agreement { .. } | EventKind::Calendar { .. } => return Ok(()),
+        }
+        self.note(event.at);
+        Ok(())
+    }
+
+    /// Wanted replicas of an observation: the last known, at first as many as are ready.
+    fn desired(&self, index: usize, given: Option<u32>, ready: u32) -> u32 {
+        given.unwrap_or(match self.tracker.members()[index].last_desired() {
+            Some(desired) => desired,
+            None => ready,
+        })
+    }
+}
+
+fn default_reason(state: crate::api::service::State) -> Reason {
+    use crate::api::service::State;
+    match state {
+        State::Up => Reason::AllCriticalReady,
+        State::Degraded => Reason::Degraded,
+        State::Down => Reason::NoneReady,
+        State::Unknown => Reason::NotObserved,
+    }
+}
+
+/// An observation that gives a component a state directly.
+fn given_state(state: crate::api::service::State, reason: Reason) -> Observation {
+    use crate::api::service::State;
+    match state {
+        State::Unknown => Observation::Unknown(reason),
+        State::Down => Observation::Gone(reason),
+        State::Up | State::Degraded => Observation::Given(state, reason),
+    }
+}

@@ -1,0 +1,205 @@
+//! The lines of an event log: one JSON object each.
+
+use serde_json::{Map, Value};
+
+use crate::api::service::State;
+use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
+use crate::domain::limits::EVENT_LINE_BYTES;
+use crate::domain::reason::Reason;
+use crate::domain::time::Instant;
+
+/// One line of a log.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its number, from 1.
+    pub line: usize,
+    /// When it happened.
+    pub at: Instant,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum EventKind {
+    /// So many of a component are ready, until its next line or a gap.
+    Observe {
+        /// The component.
+        component: String,
+        /// How many are ready.
+        ready: u32,
+        /// How many are wanted; absent: as before.
+        desired: Option<u32>,
+        /// `ServiceDeleted` or `WorkloadDeleted` where what delivers it is gone.
+        reason: Option<Reason>,
+    },
+    /// A state given directly, such as of an external dependency.
+    State {
+        /// The component or dependency.
+        component: String,
+        /// Its state.
+        state: State,
+        /// Why.
+        reason: Option<Reason>,
+    },
+    /// No observation in `[at, until)`.
+    Gap {
+        /// First instant after it.
+        until: Instant,
+        /// The component; absent: all.
+        component: Option<String>,
+        /// Why.
+        reason: Option<Reason>,
+    },
+    /// A new version of the agreement.
+    Agreement {
+        /// Its spec.
+        spec: Box<ServiceLevelAgreementSpec>,
+    },
+    /// A new version of the Service.
+    Service {
+        /// Its spec.
+        spec: Box<ServiceSpec>,
+    },
+    /// A new version of the calendar of the service hours.
+    Calendar {
+        /// Its spec.
+        spec: Box<ServiceCalendarSpec>,
+    },
+}
+
+/// Why a line was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct EventError {
+    /// Its number, from 1.
+    pub line: usize,
+    /// The field, and what is wrong with it.
+    pub message: String,
+}
+
+/// The types of this version with the fields that each takes besides `at` and `type`.
+const TYPES: [(&str, &[&str]); 6] = [
+    ("observe", &["component", "ready", "desired", "reason"]),
+    ("state", &["component", "state", "reason"]),
+    ("gap", &["until", "component", "reason"]),
+    ("agreement", &["spec"]),
+    ("service", &["spec"]),
+    ("calendar", &["spec"]),
+];
+
+/// Reads one line; none if it is blank.
+pub fn parse_line(line: usize, text: &str) -> Result<Option<Event>, EventError> {
+    let fail = |message: String| EventError { line, message };
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    if text.len() > EVENT_LINE_BYTES {
+        return Err(fail(format!("{} bytes; a line has at most {EVENT_LINE_BYTES}", text.len())));
+    }
+    let value: Value = serde_json::from_str(text).map_err(|error| fail(format!("not a JSON object: {error}")))?;
+    let Value::Object(fields) = value else { return Err(fail("not a JSON object".to_owned())) };
+    let reader = Reader { fields: &fields };
+    let kind = reader.text("type").map_err(fail)?;
+    let Some((_, known)) = TYPES.iter().find(|(name, _)| *name == kind) else {
+        let names: Vec<_> = TYPES.iter().map(|(name, _)| *name).collect();
+        return Err(fail(format!("type: {kind:?} is not one of {}", names.join(", "))));
+    };
+    if let Some(unknown) = fields.keys().find(|key| !known.contains(&key.as_str()) && *key != "at" && *key != "type") {
+        return Err(fail(format!("unknown field {unknown}")));
+    }
+    let at = reader.instant("at").map_err(fail)?;
+    let kind = read_kind(&kind, &reader).map_err(fail)?;
+    Ok(Some(Event { line, at, kind }))
+}
+
+fn read_kind(kind: &str, reader: &Reader<'_>) -> Result<EventKind, String> {
+    Ok(match kind {
+        "observe" => EventKind::Observe {
+            component: reader.text("component")?,
+            ready: reader.count("ready")?.ok_or("ready: is missing")?,
+            desired: reader.count("desired")?,
+            reason: reader.reason()?,
+        },
+        "state" => EventKind::State {
+            component: reader.text("component")?,
+            state: match reader.text("state")?.as_str() {
+                "Up" => State::Up,
+                "Degraded" => State::Degraded,
+                "Down" => State::Down,
+                "Unknown" => State::Unknown,
+                other => return Err(format!("state: {other:?} is not one of Up, Degraded, Down, Unknown")),
+            },
+            reason: reader.reason()?,
+        },
+        "gap" => EventKind::Gap {
+            until: reader.instant("until")?,
+            component: reader.optional_text("component")?,
+            reason: reader.reason()?,
+        },
+        "agreement" => EventKind::Agreement { spec: reader.spec()? },
+        "service" => EventKind::Service { spec: reader.spec()? },
+        _ => EventKind::Calendar { spec: reader.spec()? },
+    })
+}
+
+struct Reader<'a> {
+    fields: &'a Map<String, Value>,
+}
+
+impl Reader<'_> {
+    fn optional_text(&self, name: &str) -> Result<Option<String>, String> {
+        match self.fields.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(format!("{name}: is not a string")),
+        }
+    }
+
+    fn text(&self, name: &str) -> Result<String, String> {
+        self.optional_text(name)?.ok_or_else(|| format!("{name}: is missing"))
+    }
+
+    fn instant(&self, name: &str) -> Result<Instant, String> {
+        Instant::parse(&self.text(name)?).map_err(|error| format!("{name}: {error}"))
+    }
+
+    fn count(&self, name: &str) -> Result<Option<u32>, String> {
+        match self.fields.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value
+                .as_u64()
+                .and_then(|count| u32::try_from(count).ok())
+                .map(Some)
+                .ok_or_else(|| format!("{name}: {value} is not a whole number from 0 on")),
+        }
+    }
+
+    fn reason(&self) -> Result<Option<Reason>, String> {
+        let Some(text) = self.optional_text("reason")? else { return Ok(None) };
+        Reason::parse(&text).map(Some).ok_or_else(|| format!("reason: {text:?} is not known"))
+    }
+
+    fn spec<T: serde::de::DeserializeOwned>(&self) -> Result<Box<T>, String> {
+        let value = self.fields.get("spec").ok_or("spec: is missing")?;
+        serde_json::from_value(value.clone()).map(Box::new).map_err(|error| format!("spec: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn m_71_errors_name_line_and_field() {
+        let line = r#"{"at": "2025-11-10T10:00:00", "type": "observe", "component": "api", "ready": 3}"#;
+        assert_eq!(parse_line(7, line).unwrap_err().to_string(), "line 7: at: no offset");
+        let line = r#"{"at": "2025-11-10T10:00:00Z", "type": "observe", "component": "api", "raedy": 3}"#;
+        assert_eq!(parse_line(9, line).unwrap_err().to_string(), "line 9: unknown field raedy");
+        let line = r#"{"at": "2025-11-10T10:00:00Z", "type": "observe", "component": "api", "ready": -3}"#;
+        assert_eq!(parse_line(2, line).unwrap_err().to_string(), "line 2: ready: -3 is not a whole number from 0 on");
+        assert!(parse_line(1, "[1]").unwrap_err().to_string().starts_with("line 1: not a JSON object"));
+        assert!(parse_line(1, "  ").unwrap().is_none());
+    }
+}

@@ -1,0 +1,370 @@
+//! A timeline: the states that one target saw, in order, each in force until the next.
+//!
+//! It is what a ledger line holds. States, not classes: hours, windows and late evidence are applied on reading, in
+//! the versions in force at each instant.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::api::service::State;
+
+use super::reason::Reason;
+use super::time::{Instant, Interval};
+
+/// Where the proof of a state comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// Observed as it happened.
+    #[default]
+    Live,
+    /// Concluded after a gap from what objects say of their own past.
+    Inferred,
+    /// Filled in from stored samples.
+    Backfilled,
+}
+
+impl Source {
+    /// The word in the ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Inferred => "inferred",
+            Self::Backfilled => "backfilled",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Live, Self::Inferred, Self::Backfilled].into_iter().find(|source| source.as_str() == text)
+    }
+}
+
+/// One state from one instant on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// From when.
+    pub at: Instant,
+    /// The state.
+    pub state: State,
+    /// Where its proof comes from.
+    pub source: Source,
+    /// The component that decides it; none while Up.
+    pub component: Option<Arc<str>>,
+    /// Why.
+    pub reason: Option<Reason>,
+}
+
+/// Why a ledger entry could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("failed to read ledger entry {entry:?}: want `<instant> <state> <source> <component or -> <reason or ->`")]
+pub struct EntryError {
+    entry: String,
+}
+
+impl Entry {
+    /// An observed state.
+    pub fn live(at: Instant, state: State, component: Option<Arc<str>>, reason: Reason) -> Self {
+        Self { at, state, source: Source::Live, component, reason: Some(reason) }
+    }
+
+    /// The ledger form, with the instant in the zone of the agreement.
+    pub fn format(&self, zone: &TimeZone) -> String {
+        format!(
+            "{} {} {} {} {}",
+            self.at.format_ms_in(zone),
+            self.state.as_str(),
+            self.source.as_str(),
+            self.component.as_deref().unwrap_or("-"),
+            self.reason.map_or("-", Reason::as_str),
+        )
+    }
+
+    /// Reads the ledger form.
+    pub fn parse(text: &str) -> Result<Self, EntryError> {
+        let error = || EntryError { entry: text.to_owned() };
+        let mut words = text.split(' ');
+        let mut next = || words.next().ok_or_else(error);
+        let at = Instant::parse(next()?).map_err(|_| error())?;
+        let state = match next()? {
+            "Up" => State::Up,
+            "Degraded" => State::Degraded,
+            "Down" => State::Down,
+            "Unknown" => State::Unknown,
+            _ => return Err(error()),
+        };
+        let source = Source::parse(next()?).ok_or_else(error)?;
+        let component = Some(next()?).filter(|name| *name != "-").map(Arc::from);
+        let reason = match next()? {
+            "-" => None,
+            word => Some(Reason::parse(word).ok_or_else(error)?),
+        };
+        if words.next().is_some() {
+            return Err(error());
+        }
+        Ok(Self { at, state, source, component, reason })
+    }
+
+    fn says_the_same(&self, other: &Self) -> bool {
+        self.state == other.state
+            && self.source == other.source
+            && self.component == other.component
+            && self.reason == other.reason
+    }
+}
+
+/// A span with one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// When.
+    pub span: Interval,
+    /// The state.
+    pub state: State,
+    /// Where its proof comes from.
+    pub source: Source,
+}
+
+/// A maximal Down run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DownRun {
+    /// When; while it lasts, up to the horizon.
+    pub span: Interval,
+    /// Whether it still lasts at the horizon.
+    pub open: bool,
+    /// The component that caused it.
+    pub component: Option<Arc<str>>,
+    /// Why it began.
+    pub reason: Option<Reason>,
+}
+
+/// The states of one target, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timeline {
+    entries: Vec<Entry>,
+}
+
+impl Timeline {
+    /// The timeline of these entries, which may come in any order; of two at one instant the later in the list wins.
+    pub fn from_entries(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by_key(|entry| entry.at);
+        let mut timeline = Self::default();
+        for entry in entries {
+            timeline.push(entry);
+        }
+        timeline
+    }
+
+    /// The entries, in order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry in force last.
+    pub fn last(&self) -> Option<&Entry> {
+        self.entries.last()
+    }
+
+    /// Appends a state; returns whether anything changed. An entry that says what is already in force changes nothing;
+    /// one at the instant of the last replaces it. Time never runs backwards: an earlier instant is taken as the last.
+    pub fn push(&mut self, mut entry: Entry) -> bool {
+        if let Some(last) = self.entries.last() {
+            if last.says_the_same(&entry) {
+                return false;
+            }
+            entry.at = entry.at.max(last.at);
+            if last.at == entry.at {
+                self.entries.pop();
+                if self.entries.last().is_some_and(|before| before.says_the_same(&entry)) {
+                    return true;
+                }
+            }
+        }
+        self.entries.push(entry);
+        true
+    }
+
+    /// Drops what no report needs any more: entries before `instant`, but for the run in force then.
+    pub fn forget_before(&mut self, instant: Instant) {
+        let keep = self.first_needed(instant);
+        self.entries.drain(..keep);
+    }
+
+    /// The entries that a ledger for `[from, to)` holds: those inside, and before them the run in force at `from` with
+    /// its true beginning, so that an outage across a period's edge stays one outage.
+    pub fn entries_for(&self, from: Instant, to: Instant) -> &[Entry] {
+        let first = self.first_needed(from);
+        let end = self.entries.partition_point(|entry| entry.at < to);
+        &self.entries[first.min(end)..end]
+    }
+
+    fn first_needed(&self, instant: Instant) -> usize {
+        let after = self.entries.partition_point(|entry| entry.at <= instant);
+        let Some(mut first) = after.checked_sub(1) else { return 0 };
+        while first > 0 && self.entries[first].state == State::Down && self.entries[first - 1].state == State::Down {
+            first -= 1;
+        }
+        first
+    }
+
+    /// The states within `span`, in order and without holes. Before the first entry, and from `horizon` on, Unknown.
+    pub fn segments(&self, span: Interval, horizon: Instant) -> impl Iterator<Item = Segment> + '_ {
+        let known_to = span.to.min(horizon).max(span.from);
+        let first = self.entries.partition_point(|entry| entry.at <= span.from).saturating_sub(1);
+        let unknown = |from: Instant, to: Instant| {
+            Interval::new(from, to).map(|span| Segment { span, state: State::Unknown, source: Source::Live })
+        };
+        let begin = self.entries.get(first).map_or(known_to, |entry| entry.at.max(span.from).min(known_to));
+        let head = unknown(span.from, begin);
+        let tail = unknown(known_to, span.to);
+        let body = self.entries[first..].iter().enumerate().map_while(move |(offset, entry)| {
+            let next = self.entries.get(first + offset + 1).map_or(known_to, |next| next.at.min(known_to));
+            (entry.at < known_to).then_some((entry, next))
+        });
+        let body = body.filter_map(move |(entry, next)| {
+            Interval::new(entry.at.max(span.from), next).map(|span| Segment {
+                span,
+                state: entry.state,
+                source: entry.source,
+            })
+        });
+        head.into_iter().chain(body).chain(tail)
+    }
+
+    /// The maximal Down runs that begin before `horizon`, in order.
+    pub fn down_runs(&self, horizon: Instant) -> Vec<DownRun> {
+        let mut runs: Vec<DownRun> = Vec::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            if entry.state != State::Down || entry.at >= horizon {
+                continue;
+            }
+            let next = self.entries.get(index + 1).map(|next| next.at).filter(|at| *at < horizon);
+            let to = next.unwrap_or(horizon);
+            match runs.last_mut() {
+                Some(run) if run.span.to == entry.at => {
+                    run.span.to = to;
+                    run.open = next.is_none();
+                }
+                _ => runs.push(DownRun {
+                    span: Interval { from: entry.at, to },
+                    open: next.is_none(),
+                    component: entry.component.clone(),
+                    reason: entry.reason,
+                }),
+            }
+        }
+        runs
+    }
+
+    /// The timeline in which Down runs shorter than `min_outage_ms` are Up, and those runs. A run is taken whole,
+    /// before any cut; one that still lasts at the horizon is not decided yet and stays Down.
+    pub fn without_short_outages(&self, min_outage_ms: i64, horizon: Instant) -> (Self, Vec<Interval>) {
+        if min_outage_ms <= 0 {
+            return (self.clone(), Vec::new());
+        }
+        let short: Vec<Interval> = self
+            .down_runs(horizon)
+            .into_iter()
+            .filter(|run| !run.open && run.span.length_ms() < min_outage_ms)
+            .map(|run| run.span)
+            .collect();
+        let entries = self
+            .entries
+            .iter()
+            .map(|entry| {
+                if entry.state == State::Down && short.iter().any(|run| run.contains(entry.at)) {
+                    Entry {
+                        state: State::Up,
+                        component: None,
+                        reason: Some(Reason::AllCriticalReady),
+                        ..entry.clone()
+                    }
+                } else {
+                    entry.clone()
+                }
+            })
+            .collect();
+        (Self { entries }, short)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn at(ms: i64) -> Instant {
+        Instant::from_ms(ms)
+    }
+
+    fn entry(ms: i64, state: State) -> Entry {
+        Entry::live(at(ms), state, None, Reason::AllCriticalReady)
+    }
+
+    #[test]
+    fn entries_are_printed_and_read_back() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let text = "2026-10-12T10:05:04.000+02:00 Degraded live api Degraded";
+        assert_eq!(Entry::parse(text).unwrap().format(&zone), text);
+        for bad in ["", "2026-10-12T10:05:04.000+02:00 Degraded live api", "x Up live - -", "2026-10-12T10:05:04Z Bad live - -"] {
+            assert!(Entry::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_says_the_same_leaves_no_trace_and_the_later_wins_at_one_instant() {
+        let mut timeline = Timeline::default();
+        assert!(timeline.push(entry(0, State::Up)));
+        assert!(!timeline.push(entry(5, State::Up)));
+        assert!(timeline.push(entry(7, State::Down)));
+        assert!(timeline.push(entry(7, State::Up)), "replaced, and then the same as before");
+        assert_eq!(timeline.entries().len(), 1);
+    }
+
+    #[test]
+    fn segments_cover_the_span_without_holes() {
+        let timeline = Timeline::from_entries(vec![entry(10, State::Up), entry(20, State::Down)]);
+        let span = Interval::new(at(0), at(40)).unwrap();
+        let segments: Vec<_> = timeline.segments(span, at(30)).map(|s| (s.span.from.as_ms(), s.state)).collect();
+        assert_eq!(
+            segments,
+            [(0, State::Unknown), (10, State::Up), (20, State::Down), (30, State::Unknown)]
+        );
+        let inside = Interval::new(at(12), at(15)).unwrap();
+        assert_eq!(timeline.segments(inside, at(30)).count(), 1);
+        let empty = Timeline::default();
+        assert_eq!(empty.segments(span, at(30)).map(|s| s.span.length_ms()).sum::<i64>(), 40);
+        let before = Interval::new(at(0), at(5)).unwrap();
+        assert_eq!(timeline.segments(before, at(30)).map(|s| s.span.length_ms()).sum::<i64>(), 5);
+        let after = Interval::new(at(35), at(45)).unwrap();
+        let states: Vec<_> = timeline.segments(after, at(30)).map(|s| (s.span.length_ms(), s.state)).collect();
+        assert_eq!(states, [(10, State::Unknown)]);
+    }
+
+    #[test]
+    fn a_ledger_keeps_the_true_beginning_of_what_was_in_force() {
+        let timeline = Timeline::from_entries(vec![
+            entry(0, State::Up),
+            entry(10, State::Down),
+            Entry::live(at(15), State::Down, None, Reason::NoneReady),
+            entry(30, State::Up),
+        ]);
+        let kept: Vec<_> = timeline.entries_for(at(20), at(30)).iter().map(|e| e.at.as_ms()).collect();
+        assert_eq!(kept, [10, 15]);
+        let mut forgotten = timeline.clone();
+        forgotten.forget_before(at(20));
+        assert_eq!(forgotten.down_runs(at(40)), timeline.down_runs(at(40)));
+    }
+
+    #[test]
+    fn short_outages_are_taken_whole() {
+        let timeline = Timeline::from_entries(vec![
+            entry(0, State::Up),
+            entry(10, State::Down),
+            entry(20, State::Up),
+            entry(30, State::Down),
+        ]);
+        let (settled, short) = timeline.without_short_outages(11, at(35));
+        assert_eq!(short.len(), 1);
+        assert_eq!(settled.down_runs(at(35)).len(), 1, "the one that lasts is not decided");
+        assert!(timeline.without_short_outages(10, at(35)).1.is_empty());
+    }
+}

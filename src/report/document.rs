@@ -1,0 +1,176 @@
+//! The report as data: what `-o json` prints and every other rendering is made from.
+
+use serde::Serialize;
+
+use crate::api::ServiceReport;
+use crate::api::agreement::Headline;
+use crate::api::report::{
+    Gap, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, SubjectKind,
+};
+use crate::domain::period::Period;
+use crate::domain::replay::Replay;
+use crate::domain::report::{Contents, contents};
+use crate::domain::time::Instant;
+
+/// Name of the form; it changes when a field changes its meaning.
+pub const FORMAT: &str = "assize.report/v1";
+
+/// A report as data. Percentages are strings, lengths milliseconds, instants RFC 3339 in the agreement's zone.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    /// Name of the form.
+    pub format: &'static str,
+    /// `namespace/name` of the agreement; none for the report of a Service.
+    pub agreement: Option<String>,
+    /// `namespace/name` of the Service.
+    pub service: String,
+    /// Name of the report.
+    pub name: String,
+    /// What it covers.
+    pub period: DocumentPeriod,
+    /// Open, Provisional or Closed.
+    pub phase: Phase,
+    /// The instant of the figures; none when closed.
+    pub as_of: Option<String>,
+    /// Up to when observation is proved.
+    pub proved_until: Option<String>,
+    /// The verdict.
+    pub result: Option<String>,
+    /// One part for each version of the agreement in force.
+    pub parts: Vec<ReportPart>,
+    /// The longest outages.
+    pub outages: Vec<Outage>,
+    /// The others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outages_omitted: Option<Omitted>,
+    /// Spans without observation.
+    pub gaps: Vec<Gap>,
+    /// The others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gaps_omitted: Option<Omitted>,
+    /// Other rules that changed.
+    pub rules_changed: Vec<RuleChange>,
+    /// What was summed up.
+    pub rolled_up: RolledUp,
+    /// Digests of all inputs.
+    pub inputs: Option<ReportInputs>,
+    /// Digest of the report closed before.
+    pub previous_digest: Option<String>,
+    /// Digest of this report.
+    pub digest: Option<String>,
+    /// The headline figures, for renderings.
+    #[serde(skip)]
+    pub headline: Option<Headline>,
+}
+
+/// What a report covers.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DocumentPeriod {
+    /// Kind of the period, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+    /// Its key.
+    pub key: String,
+    /// First instant.
+    pub start: String,
+    /// First instant after it.
+    pub end: String,
+    /// Zone whose midnights bound it.
+    pub time_zone: String,
+}
+
+impl Document {
+    /// The report of a replayed log for one period and instant.
+    pub fn from_replay(replay: &Replay, period: &Period, as_of: Instant) -> Self {
+        let (judged, moment) = replay.judge(period, as_of);
+        let rules = &replay.terms.newest().expect("a replay has terms").value.period;
+        let zone = &rules.zone;
+        let line = judged.headline().and_then(|target| replay.line(&target.terms.name));
+        let written: Contents = contents(replay.facts(), &judged, line.as_deref(), moment, zone);
+        let (namespace, name) = &replay.agreement;
+        let closed = moment.phase == Phase::Closed;
+        let proved = as_of.min(judged.window.to);
+        Self {
+            format: FORMAT,
+            agreement: Some(format!("{namespace}/{name}")),
+            service: format!("{namespace}/{}", replay.service_name),
+            name: format!("{name}-{}", period.key.to_string().to_lowercase()),
+            period: DocumentPeriod {
+                kind: Some(kind_name(period)),
+                key: period.key.to_string(),
+                start: judged.window.from.format_in(zone),
+                end: judged.window.to.format_in(zone),
+                time_zone: rules.zone_name().to_owned(),
+            },
+            phase: moment.phase,
+            as_of: (!closed).then(|| as_of.format_in(zone)),
+            proved_until: Some(proved.format_in(zone)),
+            result: written.result,
+            parts: written.parts,
+            outages: written.outages,
+            outages_omitted: written.outages_omitted,
+            gaps: written.gaps,
+            gaps_omitted: written.gaps_omitted,
+            rules_changed: written.rules_changed,
+            rolled_up: written.rolled_up,
+            inputs: Some(ReportInputs { events: Some(replay.events as u64), ..written.inputs }),
+            previous_digest: None,
+            digest: None,
+            headline: written.headline,
+        }
+    }
+
+    /// The report of a resource.
+    pub fn from_resource(report: &ServiceReport) -> Self {
+        let namespace = report.metadata.namespace.as_deref().unwrap_or("default");
+        let status = report.status.clone().unwrap_or_default();
+        let subject = &report.spec.subject;
+        Self {
+            format: FORMAT,
+            agreement: (subject.kind == SubjectKind::ServiceLevelAgreement)
+                .then(|| format!("{namespace}/{}", subject.name)),
+            service: format!("{namespace}/{}", report.spec.service_ref.name),
+            name: report.metadata.name.clone().unwrap_or_default(),
+            period: DocumentPeriod {
+                kind: None,
+                key: report.spec.period.key.clone(),
+                start: report.spec.period.start.clone(),
+                end: report.spec.period.end.clone(),
+                time_zone: report.spec.period.time_zone.clone(),
+            },
+            phase: status.phase.unwrap_or_default(),
+            as_of: status.as_of.filter(|_| status.phase != Some(Phase::Closed)),
+            proved_until: status.proved_until,
+            result: status.result,
+            parts: status.parts,
+            outages: status.outages,
+            outages_omitted: status.outages_omitted,
+            gaps: status.gaps,
+            gaps_omitted: status.gaps_omitted,
+            rules_changed: status.rules_changed,
+            rolled_up: status.rolled_up.unwrap_or_default(),
+            inputs: status.inputs,
+            previous_digest: status.previous_digest,
+            digest: status.digest,
+            headline: status.headline,
+        }
+    }
+
+    /// Whether the verdict is a miss.
+    pub fn is_missed(&self) -> bool {
+        matches!(self.result.as_deref(), Some("Missed" | "Breached"))
+    }
+}
+
+fn kind_name(period: &Period) -> &'static str {
+    use crate::domain::period::PeriodKind;
+    match period.key.kind() {
+        PeriodKind::CalendarWeek => "CalendarWeek",
+        PeriodKind::CalendarMonth => "CalendarMonth",
+        PeriodKind::CalendarQuarter => "CalendarQuarter",
+        PeriodKind::CalendarYear => "CalendarYear",
+        PeriodKind::Rolling { .. } => "Rolling",
+    }
+}

@@ -1,0 +1,5 @@
+//! A report as data, then its renderings.
+
+pub mod document;
+
+pub use document::Document;
