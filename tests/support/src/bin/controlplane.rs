@@ -16,7 +16,7 @@ struct Arguments {
     /// Let etcd wait for the disk at every write.
     #[arg(long)]
     durable: bool,
-    /// Serve /debug/pprof in the components.
+    /// Serve /debug/pprof in the API server.
     #[arg(long)]
     profiling: bool,
     /// Keep the folder with logs and data after the end.

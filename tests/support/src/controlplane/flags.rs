@@ -82,16 +82,21 @@ pub(super) fn api_server(directory: &Path, ports: Ports, options: &Options) -> V
         format!("--audit-log-path={}", file("audit.log")),
         format!("--profiling={}", options.profiling),
     ]);
-    if !options.controllers {
-        // Without controllers nobody makes service accounts or marks nodes as ready: pods could not be made or placed.
-        arguments.push("--disable-admission-plugins=ServiceAccount,TaintNodesByCondition".to_owned());
-    }
+    // New nodes get a taint until a controller takes it away: without controllers never, with them at the pace of their
+    // rate limit (40 s for 200 nodes). Simulated nodes are ready at once, so nothing is lost without it.
+    let disabled = match (options.controllers, options.kwok_nodes) {
+        // Nobody makes service accounts either, without which no pod could be made.
+        (false, _) => Some("ServiceAccount,TaintNodesByCondition"),
+        (true, 1..) => Some("TaintNodesByCondition"),
+        (true, 0) => None,
+    };
+    arguments.extend(disabled.map(|plugins| format!("--disable-admission-plugins={plugins}")));
     arguments.extend(options.api_server_flags.iter().cloned());
     arguments
 }
 
 pub(super) fn controller_manager(directory: &Path, options: &Options) -> Vec<String> {
-    let mut arguments = leaderless(directory, "controller-manager", options);
+    let mut arguments = leaderless(directory, "controller-manager");
     arguments.extend([
         format!("--use-service-account-credentials={}", options.controller_accounts),
         format!(
@@ -103,12 +108,12 @@ pub(super) fn controller_manager(directory: &Path, options: &Options) -> Vec<Str
     arguments
 }
 
-pub(super) fn scheduler(directory: &Path, options: &Options) -> Vec<String> {
-    leaderless(directory, "scheduler", options)
+pub(super) fn scheduler(directory: &Path) -> Vec<String> {
+    leaderless(directory, "scheduler")
 }
 
 /// One instance alone needs no election, which would cost seconds, and no port that others would have to avoid.
-fn leaderless(directory: &Path, name: &str, options: &Options) -> Vec<String> {
+fn leaderless(directory: &Path, name: &str) -> Vec<String> {
     vec![
         format!(
             "--kubeconfig={}",
@@ -116,7 +121,7 @@ fn leaderless(directory: &Path, name: &str, options: &Options) -> Vec<String> {
         ),
         "--leader-elect=false".to_owned(),
         "--secure-port=0".to_owned(),
-        format!("--profiling={}", options.profiling),
+        "--profiling=false".to_owned(),
     ]
 }
 

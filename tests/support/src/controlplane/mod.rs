@@ -46,7 +46,7 @@ pub struct Options {
     pub kwok_nodes: usize,
     /// Let etcd wait for the disk at every write, as in production. Off saves time where no machine will crash.
     pub durable: bool,
-    /// Serve `/debug/pprof` in the components.
+    /// Serve `/debug/pprof` in the API server.
     pub profiling: bool,
     /// How large the database may grow; etcd's own default of 2 GiB is small for load tests.
     pub etcd_quota_bytes: u64,
@@ -248,10 +248,10 @@ impl ControlPlane {
         })
     }
 
-    /// Starts a component that is stopped, without waiting for it; a running one is left alone.
+    /// Starts a component that is stopped or has crashed, without waiting for it; a running one is left alone.
     pub fn spawn(&self, component: Component) -> Result<(), Error> {
         self.with(component, |slot| {
-            if slot.process.is_none() {
+            if slot.process.as_mut().is_none_or(Process::has_ended) {
                 slot.process = Some(Process::start(&slot.launch)?);
             }
             Ok(())

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use kube::{
     Api, Client,
@@ -28,6 +29,7 @@ use super::{
 
 const START_ATTEMPTS: usize = 3;
 const POLL_PAUSE: Duration = Duration::from_millis(50);
+const PARALLEL_REQUESTS: usize = 16;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl ControlPlane {
@@ -93,7 +95,7 @@ impl ControlPlane {
                 Component::Etcd => flags::etcd(folder, ports, options),
                 Component::ApiServer => flags::api_server(folder, ports, options),
                 Component::ControllerManager => flags::controller_manager(folder, options),
-                Component::Scheduler => flags::scheduler(folder, options),
+                Component::Scheduler => flags::scheduler(folder),
                 Component::Kwok => flags::kwok(folder, &stages),
             };
             let program = binaries
@@ -189,13 +191,20 @@ impl ControlPlane {
             return Ok(());
         }
         let nodes = Api::<Node>::all(self.probing_client()?);
-        for number in 0..self.options.kwok_nodes {
-            let node = node(number)?;
-            nodes
-                .create(&PostParams::default(), &node)
-                .await
-                .map_err(Error::request(format!("create node {number}")))?;
-        }
+        let parameters = PostParams::default();
+        futures::stream::iter(0..self.options.kwok_nodes)
+            .map(|number| {
+                let (nodes, parameters) = (&nodes, &parameters);
+                async move {
+                    let outcome = nodes.create(parameters, &node(number)?).await;
+                    outcome
+                        .map(drop)
+                        .map_err(Error::request(format!("create node {number}")))
+                }
+            })
+            .buffer_unordered(PARALLEL_REQUESTS)
+            .try_collect::<()>()
+            .await?;
         self.wait_for(Component::Kwok, || async {
             let list = nodes
                 .list(&ListParams::default())
@@ -323,7 +332,7 @@ fn node(number: usize) -> Result<Node, Error> {
     })
 }
 
-/// Whether pods may be placed: the node is ready, and the controllers have taken its first taint away.
+/// Whether pods may be placed: the node is ready and without taints.
 fn is_usable(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
     let ready = conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"));
