@@ -169,6 +169,8 @@ async fn the_api_server_can_be_frozen_and_stopped_and_comes_back_with_its_data()
     let mut config = plane.config_for("admin", &["system:masters"]).unwrap();
     config.default_retry = false;
     config.read_timeout = Some(Duration::from_secs(1));
+    // The handshake with a frozen server counts as connecting, for 30 s if nothing is said.
+    config.connect_timeout = Some(Duration::from_secs(1));
     let namespaces = Api::<Namespace>::all(Client::try_from(config).unwrap());
 
     plane.pause_api_server().unwrap();
