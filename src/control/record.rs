@@ -156,6 +156,12 @@ impl Record {
                 .collect();
             let written = Timeline::from_entries(written);
             let Some(last) = written.last().cloned() else { continue };
+            // What this replica led itself and nobody wrote anew is still its own.
+            let begins = written.entries().first().map_or(last.at, |first| first.at);
+            let mut before =
+                line.timeline.entries().iter().filter(|entry| entry.at < begins).cloned().collect::<Vec<_>>();
+            before.extend(written.entries().iter().cloned());
+            let written = Timeline::from_entries(before);
             line.timeline = Arc::new(join(written, last.at.max(observed_until.unwrap_or(last.at)), &line.timeline));
             self.grown = true;
         }

@@ -157,11 +157,8 @@ pub const REFRESH_MS: i64 = 3_600_000;
 impl Writing {
     /// When the object may be written next.
     pub fn earliest(&self) -> Option<Instant> {
-        let pause = if self.failures == 0 {
-            WRITE_PAUSE_MS
-        } else {
-            (WRITE_PAUSE_MS << self.failures.min(5)).min(30_000)
-        };
+        let pause =
+            if self.failures == 0 { WRITE_PAUSE_MS } else { (WRITE_PAUSE_MS << self.failures.min(5)).min(30_000) };
         self.at.map(|at| at.plus_ms(pause))
     }
 }

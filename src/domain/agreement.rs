@@ -175,13 +175,16 @@ impl Terms {
 
     /// The part of a span in which the agreement holds; an absent beginning is the creation of the object.
     pub fn in_term(&self, span: Interval, created: Instant) -> Option<Interval> {
-        let zone = &self.period.zone;
-        let from = match self.from {
-            Some(Bound::Date(date)) => start_of_date(zone, date),
-            Some(Bound::Instant(instant)) => instant,
-            None => created,
-        };
+        let from = self.begins().unwrap_or(created);
         Interval::new(span.from.max(from), span.to.min(self.end()))
+    }
+
+    /// The first instant of the term, if it is written down.
+    pub fn begins(&self) -> Option<Instant> {
+        self.from.map(|bound| match bound {
+            Bound::Date(date) => start_of_date(&self.period.zone, date),
+            Bound::Instant(instant) => instant,
+        })
     }
 
     /// The first instant after the term.

@@ -117,10 +117,7 @@ pub fn definition() -> Value {
 
 /// The kind `Sample`.
 pub fn sample_resource() -> ApiResource {
-    ApiResource::from_gvk_with_plural(
-        &GroupVersionKind::gvk("conformance.example.com", "v1", "Sample"),
-        "samples",
-    )
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("conformance.example.com", "v1", "Sample"), "samples")
 }
 
 /// A namespace of its own, in a cluster that serves `Sample`.
@@ -141,35 +138,19 @@ impl Sandbox {
         let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
         let parameters = PatchParams::apply("conformance").force();
         definitions
-            .patch(
-                "samples.conformance.example.com",
-                &parameters,
-                &Patch::Apply(definition()),
-            )
+            .patch("samples.conformance.example.com", &parameters, &Patch::Apply(definition()))
             .await
             .expect("failed to install the definition");
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        let metadata = ObjectMeta {
-            generate_name: Some("conformance-".to_owned()),
-            ..ObjectMeta::default()
-        };
-        let namespace = Namespace {
-            metadata,
-            ..Namespace::default()
-        };
-        let created = namespaces
-            .create(&PostParams::default(), &namespace)
-            .await
-            .expect("failed to create a namespace");
+        let metadata = ObjectMeta { generate_name: Some("conformance-".to_owned()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        let created =
+            namespaces.create(&PostParams::default(), &namespace).await.expect("failed to create a namespace");
         let namespace = created.metadata.name.expect("a created object has a name");
         let samples: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &sample_resource());
         for _ in 0..SERVED_ATTEMPTS {
             if samples.list(&ListParams::default()).await.is_ok() {
-                return Self {
-                    client,
-                    namespace,
-                    samples,
-                };
+                return Self { client, namespace, samples };
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -186,17 +167,13 @@ impl Sandbox {
     pub async fn apply(&self, manager: &str, name: &str, fields: Value, force: bool) -> kube::Result<DynamicObject> {
         let mut parameters = PatchParams::apply(manager);
         parameters.force = force;
-        self.samples
-            .patch(name, &parameters, &Patch::Apply(configuration(name, fields)))
-            .await
+        self.samples.patch(name, &parameters, &Patch::Apply(configuration(name, fields))).await
     }
 
     /// Applies the status of a sample.
     pub async fn apply_status(&self, manager: &str, name: &str, fields: Value) -> kube::Result<DynamicObject> {
         let parameters = PatchParams::apply(manager);
-        self.samples
-            .patch_status(name, &parameters, &Patch::Apply(configuration(name, fields)))
-            .await
+        self.samples.patch_status(name, &parameters, &Patch::Apply(configuration(name, fields))).await
     }
 }
 
@@ -223,9 +200,5 @@ pub fn refusal<T: std::fmt::Debug>(result: kube::Result<T>) -> Box<Status> {
 }
 
 fn version_of(object: &DynamicObject) -> &str {
-    object
-        .metadata
-        .resource_version
-        .as_deref()
-        .expect("a stored object has a resourceVersion")
+    object.metadata.resource_version.as_deref().expect("a stored object has a resourceVersion")
 }

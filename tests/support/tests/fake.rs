@@ -17,18 +17,12 @@ use serde_json::json;
 
 /// A server that knows the conformance suite's kind.
 fn server() -> FakeApiServer {
-    FakeApiServer::builder()
-        .definitions(&definition().to_string())
-        .build()
-        .unwrap()
+    FakeApiServer::builder().definitions(&definition().to_string()).build().unwrap()
 }
 
 fn map(name: &str, value: &str) -> ConfigMap {
     ConfigMap {
-        metadata: ObjectMeta {
-            name: Some(name.to_owned()),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
         data: Some([("value".to_owned(), value.to_owned())].into()),
         ..ConfigMap::default()
     }

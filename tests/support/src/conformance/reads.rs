@@ -17,10 +17,7 @@ use serde_json::json;
 use super::{SERVED_ATTEMPTS, Sandbox, refusal, sample_resource, version_of};
 
 fn names(list: &kube::core::ObjectList<DynamicObject>) -> Vec<&str> {
-    list.items
-        .iter()
-        .map(|object| object.metadata.name.as_deref().unwrap())
-        .collect()
+    list.items.iter().map(|object| object.metadata.name.as_deref().unwrap()).collect()
 }
 
 /// Label and field selectors select; a field without an index is refused.
@@ -29,11 +26,7 @@ pub async fn selectors_select(client: Client) {
     for (name, color, tier) in [("a", "red", "web"), ("b", "blue", "web"), ("c", "red", "db")] {
         sandbox.create(name, json!({"size": 1, "color": color})).await;
         let labels = Patch::Merge(json!({"metadata": {"labels": {"tier": tier}}}));
-        sandbox
-            .samples
-            .patch(name, &PatchParams::default(), &labels)
-            .await
-            .unwrap();
+        sandbox.samples.patch(name, &PatchParams::default(), &labels).await.unwrap();
     }
     sandbox.create("d", json!({"size": 1})).await;
     let by_label = async |text: &str| sandbox.samples.list(&ListParams::default().labels(text)).await.unwrap();
@@ -50,10 +43,7 @@ pub async fn selectors_select(client: Client) {
     assert_eq!(refusal(refused).code, 400);
     let everywhere: Api<DynamicObject> = Api::all_with(sandbox.client.clone(), &sample_resource());
     let parameters = ListParams::default().fields(&format!("metadata.namespace={}", sandbox.namespace));
-    assert_eq!(
-        names(&everywhere.list(&parameters).await.unwrap()),
-        ["a", "b", "c", "d"]
-    );
+    assert_eq!(names(&everywhere.list(&parameters).await.unwrap()), ["a", "b", "c", "d"]);
 }
 
 /// Pages together show the state of the first page.
@@ -66,11 +56,7 @@ pub async fn pages_show_one_state(client: Client) {
     assert_eq!(names(&first), ["a", "b"]);
     let token = first.metadata.continue_.clone().expect("there is more");
     sandbox.create("d", json!({"size": 1})).await;
-    let second = sandbox
-        .samples
-        .list(&ListParams::default().limit(2).continue_token(&token))
-        .await
-        .unwrap();
+    let second = sandbox.samples.list(&ListParams::default().limit(2).continue_token(&token)).await.unwrap();
     assert_eq!(names(&second), ["c"], "what came later is not shown");
     assert!(second.metadata.continue_.is_none_or(|token| token.is_empty()));
     assert_eq!(first.metadata.resource_version, second.metadata.resource_version);
@@ -102,12 +88,7 @@ pub async fn discovery_finds_the_kind(client: Client) {
     let group = found.unwrap();
     let (resource, capabilities) = group.recommended_kind("Sample").expect("the kind is discovered");
     assert_eq!(resource.plural, "samples");
-    assert!(
-        capabilities
-            .subresources
-            .iter()
-            .any(|(subresource, _)| subresource.plural == "status")
-    );
+    assert!(capabilities.subresources.iter().any(|(subresource, _)| subresource.plural == "status"));
     assert!(!sandbox.client.apiserver_version().await.unwrap().git_version.is_empty());
 }
 
@@ -119,14 +100,8 @@ pub async fn reviews_are_answered(client: Client) {
         resource: Some("pods".to_owned()),
         ..ResourceAttributes::default()
     };
-    let spec = SelfSubjectAccessReviewSpec {
-        resource_attributes: Some(attributes),
-        ..Default::default()
-    };
-    let review = SelfSubjectAccessReview {
-        spec,
-        ..SelfSubjectAccessReview::default()
-    };
+    let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
+    let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
     let answer = reviews.create(&PostParams::default(), &review).await.unwrap();
     assert!(answer.status.unwrap().allowed);
 }
@@ -136,10 +111,7 @@ pub async fn events_are_recorded(client: Client) {
     let sandbox = Sandbox::new(client).await;
     let maps: Api<ConfigMap> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
     let map = ConfigMap {
-        metadata: kube::api::ObjectMeta {
-            name: Some("one".to_owned()),
-            ..Default::default()
-        },
+        metadata: kube::api::ObjectMeta { name: Some("one".to_owned()), ..Default::default() },
         ..ConfigMap::default()
     };
     let map = maps.create(&PostParams::default(), &map).await.unwrap();
@@ -151,10 +123,7 @@ pub async fn events_are_recorded(client: Client) {
         uid: map.metadata.uid,
         ..ObjectReference::default()
     };
-    let reporter = Reporter {
-        controller: "conformance".to_owned(),
-        instance: Some("one".to_owned()),
-    };
+    let reporter = Reporter { controller: "conformance".to_owned(), instance: Some("one".to_owned()) };
     let recorder = Recorder::new(sandbox.client.clone(), reporter);
     let event = Event {
         type_: EventType::Normal,
@@ -168,11 +137,8 @@ pub async fn events_are_recorded(client: Client) {
     }
     let events: Api<StoredEvent> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
     let stored = events.list(&ListParams::default()).await.unwrap();
-    let found: Vec<&StoredEvent> = stored
-        .items
-        .iter()
-        .filter(|event| event.reason.as_deref() == Some("Checked"))
-        .collect();
+    let found: Vec<&StoredEvent> =
+        stored.items.iter().filter(|event| event.reason.as_deref() == Some("Checked")).collect();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].series.as_ref().map(|series| series.count), Some(3));
 }

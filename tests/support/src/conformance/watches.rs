@@ -37,11 +37,7 @@ where
 
 async fn relabel(sandbox: &Sandbox, name: &str, value: &str) {
     let patch = Patch::Merge(json!({"metadata": {"labels": {"tier": value}}}));
-    sandbox
-        .samples
-        .patch(name, &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    sandbox.samples.patch(name, &PatchParams::default(), &patch).await.unwrap();
 }
 
 /// A watch from a version shows every later change, in order, and a deletion under a version of its own.
@@ -51,11 +47,7 @@ pub async fn changes_come_in_order(client: Client) {
     sandbox.create("two", json!({"size": 1})).await;
     relabel(&sandbox, "one", "web").await;
     sandbox.samples.delete("two", &DeleteParams::default()).await.unwrap();
-    let stream = sandbox
-        .samples
-        .watch(&WatchParams::default(), version_of(&first))
-        .await
-        .unwrap();
+    let stream = sandbox.samples.watch(&WatchParams::default(), version_of(&first)).await.unwrap();
     let mut stream = pin!(stream.into_stream());
     let mut last = version_of(&first).parse::<u64>().unwrap();
     for expected in [("ADDED", "two"), ("MODIFIED", "one"), ("DELETED", "two")] {
@@ -84,11 +76,7 @@ pub async fn a_watch_without_version_starts_with_the_state(client: Client) {
 pub async fn a_selector_watch_sees_joining_and_leaving(client: Client) {
     let sandbox = Sandbox::new(client).await;
     let first = sandbox.create("one", json!({"size": 1})).await;
-    let stream = sandbox
-        .samples
-        .watch(&WatchParams::default().labels("tier=web"), version_of(&first))
-        .await
-        .unwrap();
+    let stream = sandbox.samples.watch(&WatchParams::default().labels("tier=web"), version_of(&first)).await.unwrap();
     let mut stream = pin!(stream.into_stream());
     for (tier, expected) in [("web", "ADDED"), ("db", "DELETED"), ("web", "ADDED")] {
         relabel(&sandbox, "one", tier).await;
@@ -100,22 +88,14 @@ pub async fn a_selector_watch_sees_joining_and_leaving(client: Client) {
 pub async fn a_streaming_list_ends_with_a_bookmark(client: Client) {
     let sandbox = Sandbox::new(client).await;
     let created = sandbox.create("one", json!({"size": 1})).await;
-    let stream = sandbox
-        .samples
-        .watch(&WatchParams::streaming_lists(), "0")
-        .await
-        .unwrap();
+    let stream = sandbox.samples.watch(&WatchParams::streaming_lists(), "0").await.unwrap();
     let mut stream = pin!(stream.into_stream());
     let (kind, object) = next_change(&mut stream).await;
     assert_eq!((kind, object.metadata.name.as_deref()), ("ADDED", Some("one")));
-    let WatchEvent::Bookmark(bookmark) = next(&mut stream).await.unwrap() else {
-        panic!("expected a bookmark")
-    };
+    let WatchEvent::Bookmark(bookmark) = next(&mut stream).await.unwrap() else { panic!("expected a bookmark") };
     assert_eq!(bookmark.metadata.annotations["k8s.io/initial-events-end"], "true");
-    let (shown, stored): (u64, u64) = (
-        bookmark.metadata.resource_version.parse().unwrap(),
-        version_of(&created).parse().unwrap(),
-    );
+    let (shown, stored): (u64, u64) =
+        (bookmark.metadata.resource_version.parse().unwrap(), version_of(&created).parse().unwrap());
     assert!(shown >= stored);
     sandbox.samples.delete("one", &DeleteParams::default()).await.unwrap();
     assert_eq!(next_change(&mut stream).await.0, "DELETED");
@@ -126,9 +106,7 @@ pub async fn a_version_that_is_too_old_is_gone(client: Client) {
     let sandbox = Sandbox::new(client).await;
     let stream = sandbox.samples.watch(&WatchParams::default(), "1").await.unwrap();
     let mut stream = pin!(stream.into_stream());
-    let WatchEvent::Error(status) = next(&mut stream).await.unwrap() else {
-        panic!("expected an error")
-    };
+    let WatchEvent::Error(status) = next(&mut stream).await.unwrap() else { panic!("expected an error") };
     assert_eq!((status.code, status.reason.as_str()), (410, "Expired"));
 }
 
@@ -150,14 +128,10 @@ async fn a_watcher_follows(client: Client, configuration: watcher::Config) {
     }
     assert_eq!(seen, ["one".to_owned(), "two".to_owned()].into());
     relabel(&sandbox, "one", "web").await;
-    let Event::Apply(object) = next(&mut stream).await.unwrap() else {
-        panic!("expected a change")
-    };
+    let Event::Apply(object) = next(&mut stream).await.unwrap() else { panic!("expected a change") };
     assert_eq!(object.metadata.labels.unwrap()["tier"], "web");
     sandbox.samples.delete("two", &DeleteParams::default()).await.unwrap();
-    let Event::Delete(object) = next(&mut stream).await.unwrap() else {
-        panic!("expected a deletion")
-    };
+    let Event::Delete(object) = next(&mut stream).await.unwrap() else { panic!("expected a deletion") };
     assert_eq!(object.metadata.name.as_deref(), Some("two"));
 }
 

@@ -14,10 +14,7 @@ pub async fn create_is_unique(client: Client) {
     assert!(created.metadata.uid.is_some() && created.metadata.creation_timestamp.is_some());
     assert_eq!(created.metadata.generation, Some(1));
     assert_eq!(created.data["spec"]["mode"], "plain", "defaults are filled in");
-    let again = sandbox
-        .samples
-        .create(&PostParams::default(), &sample("one", &json!({"size": 1})))
-        .await;
+    let again = sandbox.samples.create(&PostParams::default(), &sample("one", &json!({"size": 1}))).await;
     let status = refusal(again);
     assert_eq!((status.code, status.reason.as_str()), (409, "AlreadyExists"));
     let missing = refusal(sandbox.samples.get("missing").await);
@@ -41,11 +38,7 @@ pub async fn a_namespace_must_exist(client: Client) {
     let sandbox = Sandbox::new(client).await;
     let elsewhere: Api<DynamicObject> =
         Api::namespaced_with(sandbox.client.clone(), "conformance-nowhere", &sample_resource());
-    let status = refusal(
-        elsewhere
-            .create(&PostParams::default(), &sample("one", &json!({"size": 1})))
-            .await,
-    );
+    let status = refusal(elsewhere.create(&PostParams::default(), &sample("one", &json!({"size": 1}))).await);
     assert_eq!((status.code, status.reason.as_str()), (404, "NotFound"));
 }
 
@@ -54,10 +47,8 @@ pub async fn the_schema_is_enforced(client: Client) {
     let sandbox = Sandbox::new(client).await;
     let created = sandbox.create("one", json!({"size": 1, "unknown": true})).await;
     assert!(created.data["spec"].get("unknown").is_none());
-    let strict = PatchParams {
-        field_validation: Some(kube::api::ValidationDirective::Strict),
-        ..PatchParams::default()
-    };
+    let strict =
+        PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..PatchParams::default() };
     let patch = Patch::Merge(json!({"spec": {"unknown": 1}}));
     assert_eq!(refusal(sandbox.samples.patch("one", &strict, &patch).await).code, 422);
     let wrong = [
@@ -66,24 +57,13 @@ pub async fn the_schema_is_enforced(client: Client) {
         (json!({"size": 10}), "spec.size"),
         (json!({"size": 1, "color": "green"}), "spec.color"),
         (json!({"size": 1, "note": "Upper"}), "spec.note"),
-        (
-            json!({"size": 1, "ports": [{"name": "a"}, {"name": "a"}]}),
-            "spec.ports[1]",
-        ),
+        (json!({"size": 1, "ports": [{"name": "a"}, {"name": "a"}]}), "spec.ports[1]"),
     ];
     for (spec, field) in wrong {
-        let status = refusal(
-            sandbox
-                .samples
-                .create(&PostParams::default(), &sample("two", &spec))
-                .await,
-        );
+        let status = refusal(sandbox.samples.create(&PostParams::default(), &sample("two", &spec)).await);
         assert_eq!((status.code, status.reason.as_str()), (422, "Invalid"), "{field}");
         let causes = status.details.unwrap().causes;
-        assert!(
-            causes.iter().any(|cause| cause.field == field),
-            "{field} is not among {causes:?}"
-        );
+        assert!(causes.iter().any(|cause| cause.field == field), "{field} is not among {causes:?}");
     }
 }
 
@@ -93,49 +73,27 @@ pub async fn a_stale_replace_is_refused(client: Client) {
     let first = sandbox.create("one", json!({"size": 1})).await;
     let mut changed = first.clone();
     changed.data["spec"]["size"] = 2.into();
-    let second = sandbox
-        .samples
-        .replace("one", &PostParams::default(), &changed)
-        .await
-        .unwrap();
+    let second = sandbox.samples.replace("one", &PostParams::default(), &changed).await.unwrap();
     assert_eq!(second.metadata.generation, Some(2));
     let status = refusal(sandbox.samples.replace("one", &PostParams::default(), &changed).await);
     assert_eq!((status.code, status.reason.as_str()), (409, "Conflict"));
-    let same = sandbox
-        .samples
-        .replace("one", &PostParams::default(), &second)
-        .await
-        .unwrap();
+    let same = sandbox.samples.replace("one", &PostParams::default(), &second).await.unwrap();
     assert_eq!(version_of(&same), version_of(&second), "no change, no new version");
     changed.metadata.resource_version = None;
     let status = refusal(sandbox.samples.replace("one", &PostParams::default(), &changed).await);
     assert_eq!((status.code, status.reason.as_str()), (422, "Invalid"));
     changed.metadata.name = Some("missing".to_owned());
     changed.metadata.resource_version = Some(version_of(&second).to_owned());
-    let status = refusal(
-        sandbox
-            .samples
-            .replace("missing", &PostParams::default(), &changed)
-            .await,
-    );
-    assert!(
-        matches!(status.code, 404 | 409),
-        "an object is not created by a replace"
-    );
+    let status = refusal(sandbox.samples.replace("missing", &PostParams::default(), &changed).await);
+    assert!(matches!(status.code, 404 | 409), "an object is not created by a replace");
 }
 
 /// A merge patch changes what it names; null removes; a resourceVersion in it is a precondition.
 pub async fn a_merge_patch_merges(client: Client) {
     let sandbox = Sandbox::new(client).await;
-    let first = sandbox
-        .create("one", json!({"size": 1, "color": "red", "steps": ["a", "b"]}))
-        .await;
+    let first = sandbox.create("one", json!({"size": 1, "color": "red", "steps": ["a", "b"]})).await;
     let patch = Patch::Merge(json!({"spec": {"size": 3, "color": null, "steps": ["c"]}}));
-    let second = sandbox
-        .samples
-        .patch("one", &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    let second = sandbox.samples.patch("one", &PatchParams::default(), &patch).await.unwrap();
     assert_eq!(second.data["spec"], json!({"size": 3, "mode": "plain", "steps": ["c"]}));
     let stale = Patch::Merge(json!({"metadata": {"resourceVersion": version_of(&first)}, "spec": {"size": 4}}));
     let status = refusal(sandbox.samples.patch("one", &PatchParams::default(), &stale).await);
@@ -154,51 +112,24 @@ pub async fn the_status_is_separate(client: Client) {
     changed.data["spec"]["size"] = 2.into();
     changed.data["status"] = json!({"phase": "Up"});
     changed.metadata.labels = Some([("a".to_owned(), "b".to_owned())].into());
-    let shown = sandbox
-        .samples
-        .replace_status("one", &PostParams::default(), &changed)
-        .await
-        .unwrap();
+    let shown = sandbox.samples.replace_status("one", &PostParams::default(), &changed).await.unwrap();
     assert_eq!(shown.data["status"]["phase"], "Up");
     assert_eq!(shown.data["spec"]["size"], 1);
     assert_eq!(shown.metadata.labels, None);
     assert_eq!(shown.metadata.generation, Some(1));
-    let status = refusal(
-        sandbox
-            .samples
-            .replace_status("one", &PostParams::default(), &changed)
-            .await,
-    );
+    let status = refusal(sandbox.samples.replace_status("one", &PostParams::default(), &changed).await);
     assert_eq!(status.code, 409, "a stale status is refused");
 
     let patch = Patch::Merge(json!({"spec": {"size": 3}, "status": {"phase": "Down"}}));
-    let patched = sandbox
-        .samples
-        .patch("one", &PatchParams::default(), &patch)
-        .await
-        .unwrap();
-    assert_eq!(
-        (&patched.data["spec"]["size"], &patched.data["status"]["phase"]),
-        (&json!(3), &json!("Up"))
-    );
+    let patched = sandbox.samples.patch("one", &PatchParams::default(), &patch).await.unwrap();
+    assert_eq!((&patched.data["spec"]["size"], &patched.data["status"]["phase"]), (&json!(3), &json!("Up")));
     assert_eq!(patched.metadata.generation, Some(2));
     let labels = Patch::Merge(json!({"metadata": {"labels": {"x": "y"}}}));
-    let labelled = sandbox
-        .samples
-        .patch("one", &PatchParams::default(), &labels)
-        .await
-        .unwrap();
+    let labelled = sandbox.samples.patch("one", &PatchParams::default(), &labels).await.unwrap();
     assert_eq!(labelled.metadata.generation, Some(2));
     let patch = Patch::Merge(json!({"spec": {"size": 5}, "status": {"phase": "Down"}}));
-    let patched = sandbox
-        .samples
-        .patch_status("one", &PatchParams::default(), &patch)
-        .await
-        .unwrap();
-    assert_eq!(
-        (&patched.data["spec"]["size"], &patched.data["status"]["phase"]),
-        (&json!(3), &json!("Down"))
-    );
+    let patched = sandbox.samples.patch_status("one", &PatchParams::default(), &patch).await.unwrap();
+    assert_eq!((&patched.data["spec"]["size"], &patched.data["status"]["phase"]), (&json!(3), &json!("Down")));
 }
 
 /// An object with finalizers is only marked; it goes with its last finalizer.
@@ -209,22 +140,9 @@ pub async fn finalizers_delay_deletion(client: Client) {
     sandbox.samples.create(&PostParams::default(), &object).await.unwrap();
     let marked = sandbox.samples.delete("one", &DeleteParams::default()).await.unwrap();
     assert!(marked.left().unwrap().metadata.deletion_timestamp.is_some());
-    assert!(
-        sandbox
-            .samples
-            .get("one")
-            .await
-            .unwrap()
-            .metadata
-            .deletion_timestamp
-            .is_some()
-    );
+    assert!(sandbox.samples.get("one").await.unwrap().metadata.deletion_timestamp.is_some());
     let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
-    sandbox
-        .samples
-        .patch("one", &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    sandbox.samples.patch("one", &PatchParams::default(), &patch).await.unwrap();
     assert!(sandbox.samples.get_opt("one").await.unwrap().is_none());
 }
 
@@ -232,44 +150,19 @@ pub async fn finalizers_delay_deletion(client: Client) {
 pub async fn deletion_has_preconditions(client: Client) {
     let sandbox = Sandbox::new(client).await;
     let created = sandbox.create("one", json!({"size": 1})).await;
-    let wrong = Preconditions {
-        uid: Some("00000000-0000-0000-0000-000000000000".to_owned()),
-        resource_version: None,
-    };
-    let status = refusal(
-        sandbox
-            .samples
-            .delete("one", &DeleteParams::default().preconditions(wrong))
-            .await,
-    );
+    let wrong = Preconditions { uid: Some("00000000-0000-0000-0000-000000000000".to_owned()), resource_version: None };
+    let status = refusal(sandbox.samples.delete("one", &DeleteParams::default().preconditions(wrong)).await);
     assert_eq!((status.code, status.reason.as_str()), (409, "Conflict"));
-    let right = Preconditions {
-        uid: created.metadata.uid,
-        resource_version: created.metadata.resource_version,
-    };
-    sandbox
-        .samples
-        .delete("one", &DeleteParams::default().preconditions(right))
-        .await
-        .unwrap();
-    assert_eq!(
-        refusal(sandbox.samples.delete("one", &DeleteParams::default()).await).code,
-        404
-    );
+    let right = Preconditions { uid: created.metadata.uid, resource_version: created.metadata.resource_version };
+    sandbox.samples.delete("one", &DeleteParams::default().preconditions(right)).await.unwrap();
+    assert_eq!(refusal(sandbox.samples.delete("one", &DeleteParams::default()).await).code, 404);
 }
 
 /// A dry run answers like the write and keeps nothing.
 pub async fn a_dry_run_keeps_nothing(client: Client) {
     let sandbox = Sandbox::new(client).await;
-    let parameters = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
-    let shown = sandbox
-        .samples
-        .create(&parameters, &sample("one", &json!({"size": 1})))
-        .await
-        .unwrap();
+    let parameters = PostParams { dry_run: true, ..PostParams::default() };
+    let shown = sandbox.samples.create(&parameters, &sample("one", &json!({"size": 1}))).await.unwrap();
     assert_eq!(shown.data["spec"]["mode"], "plain");
     assert!(sandbox.samples.get_opt("one").await.unwrap().is_none());
 }

@@ -45,9 +45,7 @@ pub(crate) fn apply(
         return Err(conflict(&conflicts));
     }
     for manager in managers.iter_mut().filter(|manager| !manager.is(&writer)) {
-        manager
-            .set
-            .retain(|path| !difference.removed.contains(path) && !difference.changed.contains(path));
+        manager.set.retain(|path| !difference.removed.contains(path) && !difference.changed.contains(path));
     }
     match last {
         Some(last) if last.set == writer.set && difference.changed.is_empty() && difference.removed.is_empty() => {}
@@ -99,9 +97,7 @@ fn merge(live: &mut Value, config: &Value, shape: Shape<'_>) {
             let kind = shape.list_kind();
             for item in new {
                 let element = element_of(&kind, item);
-                let same = old
-                    .iter_mut()
-                    .find(|found| element.is_some() && element_of(&kind, found) == element);
+                let same = old.iter_mut().find(|found| element.is_some() && element_of(&kind, found) == element);
                 match same {
                     Some(found) => merge(found, item, shape.item()),
                     None => old.push(item.clone()),
@@ -136,9 +132,7 @@ fn prune(object: &mut Value, path: &[Element], kept: &BTreeSet<Path>, others: &[
 }
 
 fn owns_within(set: &BTreeSet<Path>, prefix: &[Element]) -> bool {
-    set.range(prefix.to_vec()..)
-        .next()
-        .is_some_and(|path| path.starts_with(prefix))
+    set.range(prefix.to_vec()..).next().is_some_and(|path| path.starts_with(prefix))
 }
 
 /// A key field goes with its item only.
@@ -205,10 +199,7 @@ mod tests {
     }
 
     fn resource() -> ResourceType {
-        super::super::resources::built_in()
-            .into_iter()
-            .find(|kind| kind.plural == "configmaps")
-            .unwrap()
+        super::super::resources::built_in().into_iter().find(|kind| kind.plural == "configmaps").unwrap()
     }
 
     fn applied(live: &Value, config: &Value, name: &str, force: bool) -> Result<Value, ApiError> {
@@ -233,17 +224,10 @@ mod tests {
     fn a_conflict_names_the_other_manager_and_force_takes_the_field() {
         let one = applied(&json!({"metadata": {}}), &json!({"data": {"a": "1"}}), "one", false).unwrap();
         let error = applied(&one, &json!({"data": {"a": "2"}}), "two", false).unwrap_err();
-        assert_eq!(
-            error.message,
-            "Apply failed with 1 conflict: conflict with \"one\": .data.a"
-        );
+        assert_eq!(error.message, "Apply failed with 1 conflict: conflict with \"one\": .data.a");
         let forced = applied(&one, &json!({"data": {"a": "2"}}), "two", true).unwrap();
         assert_eq!(forced["data"]["a"], "2");
-        assert_eq!(
-            managed_fields::decode(&forced).len(),
-            1,
-            "the loser owns nothing any more"
-        );
+        assert_eq!(managed_fields::decode(&forced).len(), 1, "the loser owns nothing any more");
     }
 
     #[test]
@@ -253,9 +237,6 @@ mod tests {
         let two = applied(&one, &condition("Synced"), "two", false).unwrap();
         assert_eq!(two["status"]["conditions"].as_array().unwrap().len(), 2);
         let gone = applied(&two, &json!({}), "one", false).unwrap();
-        assert_eq!(
-            gone["status"]["conditions"],
-            json!([{"type": "Synced", "status": "True"}])
-        );
+        assert_eq!(gone["status"]["conditions"], json!([{"type": "Synced", "status": "True"}]));
     }
 }

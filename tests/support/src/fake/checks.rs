@@ -15,9 +15,7 @@ pub(super) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
 }
 
 pub(super) fn has_finalizers(object: &Value) -> bool {
-    object["metadata"]["finalizers"]
-        .as_array()
-        .is_some_and(|finalizers| !finalizers.is_empty())
+    object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
 }
 
 pub(super) fn strip_managed_fields(object: &mut Value) {
@@ -28,10 +26,7 @@ pub(super) fn strip_managed_fields(object: &mut Value) {
 
 pub(super) fn check_type(resource: &ResourceType, object: &Value) -> Result<(), ApiError> {
     let expected = (resource.api_version(), resource.kind.as_str());
-    let given = (
-        object["apiVersion"].as_str().unwrap_or_default(),
-        object["kind"].as_str().unwrap_or_default(),
-    );
+    let given = (object["apiVersion"].as_str().unwrap_or_default(), object["kind"].as_str().unwrap_or_default());
     if given == (expected.0.as_str(), expected.1) {
         return Ok(());
     }
@@ -69,10 +64,7 @@ pub(super) fn check_schema(
         let removed = schema::prune(object, schema);
         if options.strict && !removed.is_empty() {
             let texts: Vec<String> = removed.iter().map(|path| format!("unknown field {path:?}")).collect();
-            return Err(ApiError::bad_request(format!(
-                "strict decoding error: {}",
-                texts.join(", ")
-            )));
+            return Err(ApiError::bad_request(format!("strict decoding error: {}", texts.join(", "))));
         }
         schema::fill_defaults(object, schema);
         let causes = schema::validate(object, schema);
@@ -115,13 +107,7 @@ pub(super) fn check_declared(resource: &ResourceType, config: &Value, key: &Key)
     let Some(schema) = &resource.schema else { return Ok(()) };
     let removed = schema::prune(&mut config.clone(), schema);
     let Some(path) = removed.first() else { return Ok(()) };
-    let object = format!(
-        "{}/{}; {}, Kind={}",
-        key.namespace,
-        key.name,
-        resource.api_version(),
-        resource.kind
-    );
+    let object = format!("{}/{}; {}, Kind={}", key.namespace, key.name, resource.api_version(), resource.kind);
     let message = format!("failed to create typed patch object ({object}): .{path}: field not declared in schema");
     Err(ApiError::new(500, "", message))
 }

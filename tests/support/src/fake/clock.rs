@@ -15,9 +15,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that stands at a time.
     pub fn at(now: Timestamp) -> Self {
-        Self {
-            now: Arc::new(Mutex::new(now)),
-        }
+        Self { now: Arc::new(Mutex::new(now)) }
     }
 
     /// The time it shows.
@@ -33,11 +31,7 @@ impl ManualClock {
     /// Moves the time; a negative length moves it back. At the ends of what a timestamp can hold it stops.
     pub fn advance(&self, length: SignedDuration) {
         let now = self.now();
-        let end = if length.is_negative() {
-            Timestamp::MIN
-        } else {
-            Timestamp::MAX
-        };
+        let end = if length.is_negative() { Timestamp::MIN } else { Timestamp::MAX };
         self.set(now.checked_add(length).unwrap_or(end));
     }
 

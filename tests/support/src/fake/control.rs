@@ -18,10 +18,7 @@ pub struct Faults {
 impl Faults {
     /// Does something to matching requests.
     pub fn on_request(&self, matching: Match, action: Action) -> FaultHandle {
-        self.inner
-            .lock()
-            .faults
-            .on_request(matching, action, &self.inner.signal)
+        self.inner.lock().faults.on_request(matching, action, &self.inner.signal)
     }
 
     /// Does something to matching watch events. They are numbered as they are stored, from now on, whoever watches.
@@ -49,18 +46,12 @@ impl Faults {
     /// Shows a past state in watches and in lists with a resourceVersion, as a server with a stale cache does. Writes
     /// and consistent reads see the present.
     pub fn freeze_cache_at(&self, resource_version: u64) -> Result<(), FakeError> {
-        self.freeze(FrozenView {
-            revision: resource_version,
-            consistent_reads: false,
-        })
+        self.freeze(FrozenView { revision: resource_version, consistent_reads: false })
     }
 
     /// Shows a past state in all reads; writes see the present.
     pub fn freeze_reads_at(&self, resource_version: u64) -> Result<(), FakeError> {
-        self.freeze(FrozenView {
-            revision: resource_version,
-            consistent_reads: true,
-        })
+        self.freeze(FrozenView { revision: resource_version, consistent_reads: true })
     }
 
     fn freeze(&self, view: FrozenView) -> Result<(), FakeError> {

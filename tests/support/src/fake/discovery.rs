@@ -22,14 +22,8 @@ impl State {
                 "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [],
             }))),
             ["apis"] => {
-                let groups: Vec<Value> = self
-                    .groups()
-                    .into_iter()
-                    .map(|(name, kinds)| group(name, &kinds))
-                    .collect();
-                Ok(Document::Json(
-                    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}),
-                ))
+                let groups: Vec<Value> = self.groups().into_iter().map(|(name, kinds)| group(name, &kinds)).collect();
+                Ok(Document::Json(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})))
             }
             ["apis", name] => {
                 let groups = self.groups();
@@ -55,24 +49,11 @@ impl State {
 
     fn resources(&self, group: &str, version: &str) -> Result<Value, ApiError> {
         let mut entries = Vec::new();
-        for kind in self
-            .types
-            .iter()
-            .filter(|kind| kind.group == group && kind.version == version)
-        {
+        for kind in self.types.iter().filter(|kind| kind.group == group && kind.version == version) {
             let verbs: &[&str] = if kind.virtual_review {
                 &["create"]
             } else {
-                &[
-                    "create",
-                    "delete",
-                    "deletecollection",
-                    "get",
-                    "list",
-                    "patch",
-                    "update",
-                    "watch",
-                ]
+                &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
             };
             entries.push(json!({
                 "name": kind.plural,
@@ -96,11 +77,7 @@ impl State {
         if entries.is_empty() {
             return Err(ApiError::no_such_resource());
         }
-        let group_version = if group.is_empty() {
-            version.to_owned()
-        } else {
-            format!("{group}/{version}")
-        };
+        let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
         Ok(json!({
             "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": entries,
         }))

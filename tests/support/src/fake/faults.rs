@@ -49,10 +49,7 @@ pub enum Action {
 impl Action {
     /// Refuses with this code.
     pub fn answer(code: u16) -> Self {
-        Self::Answer {
-            code,
-            retry_after_seconds: None,
-        }
+        Self::Answer { code, retry_after_seconds: None }
     }
 }
 
@@ -109,13 +106,7 @@ pub(crate) struct Rule<A> {
 impl<A> Rule<A> {
     fn new(matching: Match, action: A) -> Arc<Self> {
         let (progress, _) = watch::channel(Progress::default());
-        Arc::new(Self {
-            matching,
-            action,
-            seen: AtomicU64::new(0),
-            spent: AtomicBool::new(false),
-            progress,
-        })
+        Arc::new(Self { matching, action, seen: AtomicU64::new(0), spent: AtomicBool::new(false), progress })
     }
 
     fn count(&self) -> bool {
@@ -139,9 +130,7 @@ impl<A> Rule<A> {
     pub(crate) async fn released(&self) {
         let mut progress = self.progress.subscribe();
         // The sender lives in this rule, so the wait cannot fail.
-        let _ = progress
-            .wait_for(|progress| progress.released || progress.removed)
-            .await;
+        let _ = progress.wait_for(|progress| progress.released || progress.removed).await;
     }
 
     pub(crate) fn is_client(&self, user_agent: &str) -> bool {
@@ -237,18 +226,12 @@ impl FaultTable {
     /// The rules that are due for a new event.
     pub(crate) fn marks(&mut self, kind: EventKind, key: &Key) -> Vec<Arc<Rule<EventAction>>> {
         self.events.retain(|rule| rule.is_active());
-        self.events
-            .iter()
-            .filter(|rule| rule.matching.is_event(kind, key) && rule.count())
-            .cloned()
-            .collect()
+        self.events.iter().filter(|rule| rule.matching.is_event(kind, key) && rule.count()).cloned().collect()
     }
 
     /// Whether a watch is silent now.
     pub(crate) fn is_stalled(&self, group: &str, resource: &str, user_agent: &str) -> bool {
-        self.stalls
-            .iter()
-            .any(|rule| !rule.is_released() && rule.matching.is_watch(group, resource, user_agent))
+        self.stalls.iter().any(|rule| !rule.is_released() && rule.matching.is_watch(group, resource, user_agent))
     }
 
     /// Ends every rule, and lets go what they hold.
@@ -263,10 +246,7 @@ impl FaultTable {
 
 fn add<A>(rules: &mut Vec<Arc<Rule<A>>>, matching: Match, action: A, signal: &watch::Sender<u64>) -> FaultHandle {
     let rule = Rule::new(matching, action);
-    let handle = FaultHandle {
-        progress: rule.progress.clone(),
-        signal: signal.clone(),
-    };
+    let handle = FaultHandle { progress: rule.progress.clone(), signal: signal.clone() };
     rules.push(rule);
     handle
 }

@@ -91,10 +91,7 @@ impl<'a> Shape<'a> {
 }
 
 fn child_schema<'a>(schema: &'a Value, name: &str) -> &'a Value {
-    schema["properties"]
-        .get(name)
-        .or_else(|| schema.get("additionalProperties"))
-        .unwrap_or(&NOTHING)
+    schema["properties"].get(name).or_else(|| schema.get("additionalProperties")).unwrap_or(&NOTHING)
 }
 
 /// The element that stands for a list item; `None` if the list is atomic or the item lacks its keys.

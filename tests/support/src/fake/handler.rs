@@ -41,19 +41,9 @@ pub(crate) async fn handle(inner: Arc<Inner>, parts: Parts, body: Bytes) -> io::
     let (index, fault) = inner.begin(&call);
     let fault = fault.as_deref();
     before(fault).await?;
-    if let Some(Rule {
-        action: Action::Answer {
-            code,
-            retry_after_seconds,
-        },
-        ..
-    }) = fault
-    {
+    if let Some(Rule { action: Action::Answer { code, retry_after_seconds }, .. }) = fault {
         inner.finish(index, *code);
-        return Ok(respond::error_reply(
-            &respond::injected(*code, *retry_after_seconds),
-            inner.now(),
-        ));
+        return Ok(respond::error_reply(&respond::injected(*code, *retry_after_seconds), inner.now()));
     }
     let outcome = inner.process(index, &call, &body);
     let code = match &outcome {
@@ -141,9 +131,8 @@ impl Inner {
     }
 
     fn dispatch(self: &Arc<Self>, state: &mut State, call: &Call, body: &[u8]) -> Result<Outcome, ApiError> {
-        let resource = state
-            .resource(&call.group, &call.version, &call.resource)
-            .ok_or_else(ApiError::no_such_resource)?;
+        let resource =
+            state.resource(&call.group, &call.version, &call.resource).ok_or_else(ApiError::no_such_resource)?;
         check_subresource(&resource, call)?;
         let name = call.name.as_deref().unwrap_or_default();
         if let Some(cause) = denied(&state.denials, call) {
@@ -159,9 +148,7 @@ impl Inner {
         match call.verb {
             Verb::Get => Ok(Outcome::Json(200, state.read(&resource, &namespace, name, call)?)),
             Verb::List => Ok(Outcome::Json(200, state.list(&resource, call)?)),
-            Verb::Watch => Ok(Outcome::Watch(Box::new(WatchStream::open(
-                self, state, &resource, call,
-            )?))),
+            Verb::Watch => Ok(Outcome::Watch(Box::new(WatchStream::open(self, state, &resource, call)?))),
             _ => {
                 let key = key_of(&resource, &namespace, name);
                 write(state, &resource, &key, call, request::body_value(body)?, self.now())
@@ -215,19 +202,14 @@ fn write(
         }
     };
     let code = if created { 201 } else { 200 };
-    Ok(Outcome::Json(
-        code,
-        super::list::shown(&object, resource, call.metadata_only),
-    ))
+    Ok(Outcome::Json(code, super::list::shown(&object, resource, call.metadata_only)))
 }
 
 fn collection(state: &State, resource: &ResourceType, call: &Call) -> Result<Vec<Key>, ApiError> {
     let list = state.list(resource, call)?;
     let text = |item: &Value, field: &str| item["metadata"][field].as_str().unwrap_or_default().to_owned();
     let items = list["items"].as_array().into_iter().flatten();
-    Ok(items
-        .map(|item| key_of(resource, &text(item, "namespace"), &text(item, "name")))
-        .collect())
+    Ok(items.map(|item| key_of(resource, &text(item, "namespace"), &text(item, "name"))).collect())
 }
 
 fn check_patch_options(call: &Call) -> Result<(), ApiError> {

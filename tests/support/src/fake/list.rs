@@ -18,10 +18,7 @@ const TOKEN_SEPARATOR: char = '|';
 impl State {
     /// Which past state a read shows; `None` is the present. `consistent` are reads the real server answers from etcd.
     fn frozen_at(&self, consistent: bool) -> Option<u64> {
-        self.faults
-            .frozen
-            .filter(|view| view.consistent_reads || !consistent)
-            .map(|view| view.revision)
+        self.faults.frozen.filter(|view| view.consistent_reads || !consistent).map(|view| view.revision)
     }
 
     /// GET.
@@ -43,20 +40,13 @@ impl State {
 
     /// LIST.
     pub(crate) fn list(&self, resource: &ResourceType, call: &Call) -> Result<Value, ApiError> {
-        let selection = Selection::parse(
-            resource,
-            call.query.get("labelSelector"),
-            call.query.get("fieldSelector"),
-        )?;
+        let selection = Selection::parse(resource, call.query.get("labelSelector"), call.query.get("fieldSelector"))?;
         let token = call.text("continue").map(parse_token).transpose()?;
         let consistent = call.text("resourceVersion").is_none();
         let frozen = self.frozen_at(consistent && token.is_none());
         check_not_newer(call, frozen.unwrap_or(self.revision))?;
         let exact = call.text("resourceVersionMatch") == Some("Exact");
-        let asked = call
-            .text("resourceVersion")
-            .and_then(|version| version.parse().ok())
-            .filter(|_| exact);
+        let asked = call.text("resourceVersion").and_then(|version| version.parse().ok()).filter(|_| exact);
         let revision = match (&token, asked) {
             (Some((revision, _)), _) => *revision,
             (None, Some(revision)) => revision,
@@ -73,21 +63,14 @@ impl State {
         let mut selected: Vec<(&Key, &Arc<Value>)> = view
             .iter()
             .filter(|(key, object)| {
-                call.namespace
-                    .as_ref()
-                    .is_none_or(|namespace| *namespace == key.namespace)
-                    && after
-                        .as_ref()
-                        .is_none_or(|(namespace, name)| (&key.namespace, &key.name) > (namespace, name))
+                call.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
+                    && after.as_ref().is_none_or(|(namespace, name)| (&key.namespace, &key.name) > (namespace, name))
                     && selection.matches(object)
             })
             .collect();
         let mut metadata = json!({"resourceVersion": revision.to_string()});
         // The real server ignores the limit when it lists from its cache at "any" version.
-        let limit = call
-            .text("limit")
-            .and_then(|limit| limit.parse::<usize>().ok())
-            .filter(|limit| *limit > 0);
+        let limit = call.text("limit").and_then(|limit| limit.parse::<usize>().ok()).filter(|limit| *limit > 0);
         if let Some(limit) = limit.filter(|limit| *limit < selected.len() && call.text("resourceVersion") != Some("0"))
         {
             metadata["remainingItemCount"] = (selected.len() - limit).into();
@@ -96,10 +79,8 @@ impl State {
                 metadata["continue"] = token_text(revision, key).into();
             }
         }
-        let items: Vec<Value> = selected
-            .into_iter()
-            .map(|(_, object)| shown(object, resource, call.metadata_only))
-            .collect();
+        let items: Vec<Value> =
+            selected.into_iter().map(|(_, object)| shown(object, resource, call.metadata_only)).collect();
         let (api_version, kind) = if call.metadata_only {
             ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadataList".to_owned())
         } else {
@@ -120,17 +101,13 @@ fn check_not_newer(call: &Call, current: u64) -> Result<(), ApiError> {
     let Some(wanted) = call.text("resourceVersion") else {
         return Ok(());
     };
-    let wanted: u64 = wanted
-        .parse()
-        .map_err(|_| ApiError::bad_request(format!("resourceVersion: Invalid value: {wanted:?}")))?;
+    let wanted: u64 =
+        wanted.parse().map_err(|_| ApiError::bad_request(format!("resourceVersion: Invalid value: {wanted:?}")))?;
     if wanted <= current {
         return Ok(());
     }
-    let mut error = ApiError::new(
-        504,
-        "Timeout",
-        format!("Timeout: Too large resource version: {wanted}, current: {current}"),
-    );
+    let mut error =
+        ApiError::new(504, "Timeout", format!("Timeout: Too large resource version: {wanted}, current: {current}"));
     error.details = Some(json!({
         "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
     }));
@@ -139,10 +116,7 @@ fn check_not_newer(call: &Call, current: u64) -> Result<(), ApiError> {
 }
 
 fn token_text(revision: u64, key: &Key) -> String {
-    format!(
-        "{revision}{TOKEN_SEPARATOR}{}{TOKEN_SEPARATOR}{}",
-        key.namespace, key.name
-    )
+    format!("{revision}{TOKEN_SEPARATOR}{}{TOKEN_SEPARATOR}{}", key.namespace, key.name)
 }
 
 fn parse_token(token: &str) -> Result<(u64, (String, String)), ApiError> {

@@ -80,9 +80,7 @@ async fn accept(inner: Arc<Inner>, socket: TcpListener) {
                 }
             });
             // An error here is a broken connection, injected or the client's own: nobody is left to tell.
-            let _ = auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }

@@ -45,11 +45,7 @@ pub(crate) fn decode(object: &Value) -> Vec<Manager> {
         .flatten()
         .map(|entry| Manager {
             name: text(entry, "manager"),
-            operation: if entry["operation"] == "Apply" {
-                "Apply"
-            } else {
-                "Update"
-            },
+            operation: if entry["operation"] == "Apply" { "Apply" } else { "Update" },
             subresource: text(entry, "subresource"),
             api_version: text(entry, "apiVersion"),
             time: text(entry, "time"),
@@ -117,10 +113,7 @@ pub(crate) fn after_update(mut managers: Vec<Manager>, difference: &Difference, 
         own.time = writer.time;
         own.api_version = writer.api_version;
     } else {
-        managers.push(Manager {
-            set: difference.changed.clone(),
-            ..writer
-        });
+        managers.push(Manager { set: difference.changed.clone(), ..writer });
     }
     managers
 }
@@ -145,10 +138,7 @@ pub(crate) fn conflicts<'a>(
 pub(crate) fn conflict_message(conflicts: &[(&Manager, Vec<Path>)]) -> String {
     let mut by_manager: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (manager, paths) in conflicts {
-        by_manager
-            .entry(manager.display())
-            .or_default()
-            .extend(paths.iter().map(|path| fieldset::display(path)));
+        by_manager.entry(manager.display()).or_default().extend(paths.iter().map(|path| fieldset::display(path)));
     }
     let count: usize = by_manager.values().map(Vec::len).sum();
     let texts: Vec<String> = by_manager
@@ -167,12 +157,7 @@ pub(crate) fn comparable(object: &Value) -> Value {
     let mut copy = object.clone();
     if let Some(metadata) = copy["metadata"].as_object_mut() {
         metadata.remove("resourceVersion");
-        for entry in metadata
-            .get_mut("managedFields")
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
+        for entry in metadata.get_mut("managedFields").and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(entry) = entry.as_object_mut() {
                 entry.remove("time");
             }

@@ -30,88 +30,58 @@ impl Match {
 
     /// Every writing request.
     pub fn writes() -> Self {
-        Self {
-            writes: true,
-            ..Self::default()
-        }
+        Self { writes: true, ..Self::default() }
     }
 
     /// Only this verb.
     #[must_use]
     pub fn verb(self, verb: Verb) -> Self {
-        Self {
-            verb: Some(verb),
-            ..self
-        }
+        Self { verb: Some(verb), ..self }
     }
 
     /// Only this kind, as `plural` in any group or as `plural.group`.
     #[must_use]
     pub fn resource(self, name: &str) -> Self {
         match name.split_once('.') {
-            Some((plural, group)) => Self {
-                resource: Some(plural.to_owned()),
-                ..self.group(group)
-            },
-            None => Self {
-                resource: Some(name.to_owned()),
-                ..self
-            },
+            Some((plural, group)) => Self { resource: Some(plural.to_owned()), ..self.group(group) },
+            None => Self { resource: Some(name.to_owned()), ..self },
         }
     }
 
     /// Only this API group; the empty name is the core group.
     #[must_use]
     pub fn group(self, group: &str) -> Self {
-        Self {
-            group: Some(group.to_owned()),
-            ..self
-        }
+        Self { group: Some(group.to_owned()), ..self }
     }
 
     /// Only this subresource; the empty name stands for the object itself.
     #[must_use]
     pub fn subresource(self, name: &str) -> Self {
-        Self {
-            subresource: Some(name.to_owned()),
-            ..self
-        }
+        Self { subresource: Some(name.to_owned()), ..self }
     }
 
     /// Only this namespace.
     #[must_use]
     pub fn namespace(self, namespace: &str) -> Self {
-        Self {
-            namespace: Some(namespace.to_owned()),
-            ..self
-        }
+        Self { namespace: Some(namespace.to_owned()), ..self }
     }
 
     /// Only objects of this name.
     #[must_use]
     pub fn name(self, name: &str) -> Self {
-        Self {
-            name: Some(name.to_owned()),
-            ..self
-        }
+        Self { name: Some(name.to_owned()), ..self }
     }
 
     /// Only clients whose user agent starts so.
     #[must_use]
     pub fn user_agent(self, prefix: &str) -> Self {
-        Self {
-            user_agent: Some(prefix.to_owned()),
-            ..self
-        }
+        Self { user_agent: Some(prefix.to_owned()), ..self }
     }
 
     /// Only this kind of watch event; requests do not look at it.
     #[must_use]
     pub fn event(self, kind: EventKind) -> Self {
-        Self {
-            event: Some(kind),
-            ..self
-        }
+        Self { event: Some(kind), ..self }
     }
 
     /// Starts with the n-th match, counted from 1 since the rule was added. Alone it means exactly that match.
@@ -123,19 +93,13 @@ impl Match {
     /// Only each n-th match from the first on.
     #[must_use]
     pub fn every(self, n: u64) -> Self {
-        Self {
-            every: Some(n.max(1)),
-            ..self
-        }
+        Self { every: Some(n.max(1)), ..self }
     }
 
     /// At most so often.
     #[must_use]
     pub fn times(self, count: u64) -> Self {
-        Self {
-            times: Some(count),
-            ..self
-        }
+        Self { times: Some(count), ..self }
     }
 
     /// Whether the count says that this match, the `seen`-th, is meant.
@@ -158,10 +122,7 @@ impl Match {
             && (!self.writes || entry.verb.is_write())
             && same(&self.group, Some(&entry.group))
             && same(&self.resource, Some(&entry.resource))
-            && self
-                .subresource
-                .as_ref()
-                .is_none_or(|wanted| *wanted == entry.subresource.clone().unwrap_or_default())
+            && self.subresource.as_ref().is_none_or(|wanted| *wanted == entry.subresource.clone().unwrap_or_default())
             && same(&self.namespace, entry.namespace.as_ref())
             && same(&self.name, entry.name.as_ref())
             && self.is_client(&entry.user_agent)
@@ -177,9 +138,7 @@ impl Match {
     }
 
     pub(super) fn is_client(&self, user_agent: &str) -> bool {
-        self.user_agent
-            .as_ref()
-            .is_none_or(|prefix| user_agent.starts_with(prefix.as_str()))
+        self.user_agent.as_ref().is_none_or(|prefix| user_agent.starts_with(prefix.as_str()))
     }
 
     /// Whether a watch of this kind and client is meant.

@@ -32,39 +32,24 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn flag(&self, name: &str) -> bool {
-        self.query
-            .get(name)
-            .is_some_and(|value| value == "true" || value == "1")
+        self.query.get(name).is_some_and(|value| value == "true" || value == "1")
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.query
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The manager of a write: named, or the first part of the user agent.
     pub(crate) fn manager(&self) -> String {
-        let agent = self
-            .user_agent
-            .split('/')
-            .next()
-            .filter(|agent| !agent.is_empty())
-            .unwrap_or("unknown");
+        let agent = self.user_agent.split('/').next().filter(|agent| !agent.is_empty()).unwrap_or("unknown");
         self.text("fieldManager").unwrap_or(agent).to_owned()
     }
 }
 
 /// Reads method, path, query and headers.
 pub(crate) fn parse(parts: &Parts) -> Result<Target, ApiError> {
-    let segments: Vec<String> = parts
-        .uri
-        .path()
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let segments: Vec<String> =
+        parts.uri.path().split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
     let texts: Vec<&str> = segments.iter().map(String::as_str).collect();
     let (group, version, rest) = match texts.as_slice() {
         ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
@@ -83,16 +68,9 @@ pub(crate) fn parse(parts: &Parts) -> Result<Target, ApiError> {
         [resource, name, subresource] => (*resource, Some((*name).to_owned()), Some((*subresource).to_owned())),
         _ => return Err(ApiError::no_such_resource()),
     };
-    let query: BTreeMap<String, String> = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
-        .into_owned()
-        .collect();
-    let header = |name| {
-        parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
+    let query: BTreeMap<String, String> =
+        form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let watch = query.get("watch").is_some_and(|value| value == "true" || value == "1");
     let verb = verb_of(&parts.method, name.is_some(), watch, header(header::CONTENT_TYPE))?;
     Ok(Target::Resource(Call {

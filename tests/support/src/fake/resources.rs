@@ -5,10 +5,7 @@ use super::respond::ApiError;
 
 /// One kind in one version.
 #[derive(Debug, Clone)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, named where they are set"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, named where they are set")]
 pub(crate) struct ResourceType {
     pub(crate) group: String,
     pub(crate) version: String,
@@ -35,20 +32,12 @@ pub(crate) struct ResourceType {
 impl ResourceType {
     /// `plural.group`, or only the plural in the core group.
     pub(crate) fn qualified(&self) -> String {
-        if self.group.is_empty() {
-            self.plural.clone()
-        } else {
-            format!("{}.{}", self.plural, self.group)
-        }
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
 
     /// `group/version`, or only the version in the core group.
     pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.clone()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 }
 
@@ -61,24 +50,11 @@ struct Flags {
     generation: bool,
 }
 
-const PLAIN: Flags = Flags {
-    namespaced: true,
-    status: false,
-    generation: false,
-};
-const COUNTED: Flags = Flags {
-    generation: true,
-    ..PLAIN
-};
+const PLAIN: Flags = Flags { namespaced: true, status: false, generation: false };
+const COUNTED: Flags = Flags { generation: true, ..PLAIN };
 const WITH_STATUS: Flags = Flags { status: true, ..PLAIN };
-const WORKLOAD: Flags = Flags {
-    generation: true,
-    ..WITH_STATUS
-};
-const CLUSTER: Flags = Flags {
-    namespaced: false,
-    ..WITH_STATUS
-};
+const WORKLOAD: Flags = Flags { generation: true, ..WITH_STATUS };
+const CLUSTER: Flags = Flags { namespaced: false, ..WITH_STATUS };
 
 const BUILT_IN: [BuiltIn; 16] = [
     BuiltIn("", "v1", "namespaces", "Namespace", CLUSTER),
@@ -101,10 +77,7 @@ const BUILT_IN: [BuiltIn; 16] = [
         "v1",
         "customresourcedefinitions",
         "CustomResourceDefinition",
-        Flags {
-            generation: true,
-            ..CLUSTER
-        },
+        Flags { generation: true, ..CLUSTER },
     ),
 ];
 
@@ -116,10 +89,7 @@ pub(crate) fn built_in() -> Vec<ResourceType> {
         "v1",
         "selfsubjectaccessreviews",
         "SelfSubjectAccessReview",
-        Flags {
-            namespaced: false,
-            ..PLAIN
-        },
+        Flags { namespaced: false, ..PLAIN },
     ));
     review.virtual_review = true;
     types.push(review);
@@ -128,21 +98,10 @@ pub(crate) fn built_in() -> Vec<ResourceType> {
 
 fn from_built_in(&BuiltIn(group, version, plural, kind, flags): &BuiltIn) -> ResourceType {
     let extra: &[&str] = match (group, plural) {
-        ("", "pods") => &[
-            "spec.nodeName",
-            "status.phase",
-            "status.podIP",
-            "spec.serviceAccountName",
-        ],
+        ("", "pods") => &["spec.nodeName", "status.phase", "status.podIP", "spec.serviceAccountName"],
         ("", "namespaces") => &["status.phase"],
         ("", "secrets") => &["type"],
-        ("", "events") => &[
-            "reason",
-            "type",
-            "involvedObject.kind",
-            "involvedObject.name",
-            "involvedObject.uid",
-        ],
+        ("", "events") => &["reason", "type", "involvedObject.kind", "involvedObject.name", "involvedObject.uid"],
         ("events.k8s.io", "events") => &["reason", "type", "regarding.kind", "regarding.name", "regarding.uid"],
         ("apps", "replicasets") => &["status.replicas"],
         _ => &[],
@@ -175,21 +134,14 @@ pub(crate) fn from_definition(definition: &Value) -> Result<Vec<ResourceType>, A
     let spec = &definition["spec"];
     let text = |value: &Value, field: &str| {
         value[field].as_str().map(str::to_owned).ok_or_else(|| {
-            ApiError::bad_request(format!(
-                "CustomResourceDefinition in version \"v1\" lacks the text field {field:?}"
-            ))
+            ApiError::bad_request(format!("CustomResourceDefinition in version \"v1\" lacks the text field {field:?}"))
         })
     };
     let names = &spec["names"];
     let (group, plural, kind) = (text(spec, "group")?, text(names, "plural")?, text(names, "kind")?);
     let namespaced = text(spec, "scope")? == "Namespaced";
     let list = |field: &str| -> Vec<String> {
-        names[field]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|name| name.as_str().map(str::to_owned))
-            .collect()
+        names[field].as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
     };
     let versions = spec["versions"].as_array().cloned().unwrap_or_default();
     let mut types = Vec::new();
@@ -199,19 +151,13 @@ pub(crate) fn from_definition(definition: &Value) -> Result<Vec<ResourceType>, A
             selectable.push("metadata.namespace".to_owned());
         }
         for field in version["selectableFields"].as_array().into_iter().flatten() {
-            selectable.extend(
-                field["jsonPath"]
-                    .as_str()
-                    .map(|path| path.trim_start_matches('.').to_owned()),
-            );
+            selectable.extend(field["jsonPath"].as_str().map(|path| path.trim_start_matches('.').to_owned()));
         }
         types.push(ResourceType {
             group: group.clone(),
             version: text(version, "name")?,
             plural: plural.clone(),
-            singular: names["singular"]
-                .as_str()
-                .map_or_else(|| kind.to_lowercase(), str::to_owned),
+            singular: names["singular"].as_str().map_or_else(|| kind.to_lowercase(), str::to_owned),
             kind: kind.clone(),
             namespaced,
             status: version["subresources"].get("status").is_some(),

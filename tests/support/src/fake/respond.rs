@@ -24,13 +24,7 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(code: u16, reason: &'static str, message: impl Display) -> Self {
-        Self {
-            code,
-            reason,
-            message: message.to_string(),
-            details: None,
-            retry_after_seconds: None,
-        }
+        Self { code, reason, message: message.to_string(), details: None, retry_after_seconds: None }
     }
 
     fn about(mut self, resource: &ResourceType, name: &str) -> Self {
@@ -55,10 +49,7 @@ impl ApiError {
     }
 
     pub(crate) fn conflict(resource: &ResourceType, name: &str, cause: impl Display) -> Self {
-        let message = format!(
-            "Operation cannot be fulfilled on {} \"{name}\": {cause}",
-            resource.qualified()
-        );
+        let message = format!("Operation cannot be fulfilled on {} \"{name}\": {cause}", resource.qualified());
         Self::new(409, "Conflict", message).about(resource, name)
     }
 
@@ -71,11 +62,7 @@ impl ApiError {
     }
 
     pub(crate) fn forbidden(resource: &ResourceType, name: &str, cause: impl Display) -> Self {
-        let name_text = if name.is_empty() {
-            String::new()
-        } else {
-            format!(" \"{name}\"")
-        };
+        let name_text = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
         let message = format!("{}{name_text} is forbidden: {cause}", resource.qualified());
         Self::new(403, "Forbidden", message).about(resource, name)
     }
@@ -90,19 +77,12 @@ impl ApiError {
 
     /// A 422; the details name the kind here, not the plural, as the real server does.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
-        let texts: Vec<String> = causes
-            .iter()
-            .map(|cause| format!("{}: {}", cause.field, cause.message))
-            .collect();
+        let texts: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
         let text = match texts.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let qualified = if group.is_empty() {
-            kind.to_owned()
-        } else {
-            format!("{kind}.{group}")
-        };
+        let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         let mut error = Self::new(422, "Invalid", format!("{qualified} \"{name}\" is invalid: {text}"));
         let mut details = details(group, kind, name);
         details["causes"] = causes
@@ -173,11 +153,7 @@ impl Cause {
     }
 
     pub(crate) fn required(field: &str) -> Self {
-        Self {
-            reason: "FieldValueRequired",
-            message: "Required value".to_owned(),
-            field: field.to_owned(),
-        }
+        Self { reason: "FieldValueRequired", message: "Required value".to_owned(), field: field.to_owned() }
     }
 }
 
@@ -207,14 +183,8 @@ pub(crate) fn injected(code: u16, retry_after_seconds: Option<u64>) -> ApiError 
         410 => ("Expired", "The resourceVersion for the provided list is too old."),
         429 => ("TooManyRequests", "too many requests, please try again later"),
         500 => ("InternalError", "Internal error occurred: injected"),
-        503 => (
-            "ServiceUnavailable",
-            "the server is currently unable to handle the request",
-        ),
-        504 => (
-            "Timeout",
-            "Timeout: request did not complete within the allotted timeout",
-        ),
+        503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
+        504 => ("Timeout", "Timeout: request did not complete within the allotted timeout"),
         _ => ("", "injected fault"),
     };
     let mut error = ApiError::new(code, reason, message);
@@ -224,10 +194,7 @@ pub(crate) fn injected(code: u16, retry_after_seconds: Option<u64>) -> ApiError 
 
 /// What a client sees of a connection that a fault breaks.
 pub(crate) fn broken_connection() -> std::io::Error {
-    std::io::Error::new(
-        std::io::ErrorKind::ConnectionReset,
-        "connection reset by an injected fault",
-    )
+    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset by an injected fault")
 }
 
 /// A whole JSON answer.
@@ -240,10 +207,7 @@ pub(crate) fn json_reply(code: u16, value: &Value, now: Timestamp) -> Response<R
 pub(crate) fn text_reply(text: &'static str, now: Timestamp) -> Response<ReplyBody> {
     let body = Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {});
     let mut response = reply(200, body.boxed_unsync(), now);
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
@@ -261,10 +225,7 @@ pub(crate) fn reply(code: u16, body: ReplyBody, now: Timestamp) -> Response<Repl
     let mut response = Response::new(body);
     *response.status_mut() = http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/json"),
-    );
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     if let Some(date) = http_date(now) {
         headers.insert(header::DATE, date);
     }

@@ -25,11 +25,7 @@ fn prune_fields(fields: &mut Map<String, Value>, schema: &Value, path: &str, roo
     let keeps_unknown =
         schema["x-kubernetes-preserve-unknown-fields"] == true || additional == Some(&Value::Bool(true));
     fields.retain(|name, child| {
-        let here = if path.is_empty() {
-            name.clone()
-        } else {
-            format!("{path}.{name}")
-        };
+        let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         if root && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
             return true;
         }
@@ -67,9 +63,7 @@ pub(crate) fn fill_defaults(value: &mut Value, schema: &Value) {
         Value::Object(fields) => {
             for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
                 if let Some(default) = schema.get("default") {
-                    let unset = fields
-                        .get(name)
-                        .is_none_or(|found| found.is_null() && schema["nullable"] != true);
+                    let unset = fields.get(name).is_none_or(|found| found.is_null() && schema["nullable"] != true);
                     if unset {
                         fields.insert(name.clone(), default.clone());
                     }
@@ -101,11 +95,7 @@ pub(crate) fn validate(object: &Value, schema: &Value) -> Vec<Cause> {
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 fn check(value: &Value, schema: &Value, path: &str, causes: &mut Vec<Cause>) {
@@ -163,30 +153,17 @@ fn check_enum(value: &Value, schema: &Value, path: &str, causes: &mut Vec<Cause>
 }
 
 fn check_object(fields: &Map<String, Value>, value: &Value, schema: &Value, path: &str, causes: &mut Vec<Cause>) {
-    for name in schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-    {
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         if !fields.contains_key(name) {
             causes.push(Cause::required(&join(path, name)));
         }
     }
     let count = fields.len() as u64;
     if schema["maxProperties"].as_u64().is_some_and(|most| count > most) {
-        causes.push(Cause::invalid(
-            path,
-            value,
-            format!("{path} in body should have fewer properties"),
-        ));
+        causes.push(Cause::invalid(path, value, format!("{path} in body should have fewer properties")));
     }
     if schema["minProperties"].as_u64().is_some_and(|least| count < least) {
-        causes.push(Cause::invalid(
-            path,
-            value,
-            format!("{path} in body should have more properties"),
-        ));
+        causes.push(Cause::invalid(path, value, format!("{path} in body should have more properties")));
     }
     let root = path.is_empty();
     for (name, child) in fields.iter().filter(|(name, _)| !root || *name != "metadata") {
@@ -207,11 +184,7 @@ fn check_array(items: &[Value], value: &Value, schema: &Value, path: &str, cause
         });
     }
     if let Some(least) = schema["minItems"].as_u64().filter(|least| count < *least) {
-        causes.push(Cause::invalid(
-            path,
-            value,
-            format!("{path} in body should have at least {least} items"),
-        ));
+        causes.push(Cause::invalid(path, value, format!("{path} in body should have at least {least} items")));
     }
     let kind = Shape::Schema(schema).list_kind();
     let mut seen = BTreeSet::new();
@@ -241,27 +214,15 @@ fn check_text(text: &str, value: &Value, schema: &Value, path: &str, causes: &mu
         });
     }
     if let Some(least) = schema["minLength"].as_u64().filter(|least| length < *least) {
-        causes.push(Cause::invalid(
-            path,
-            value,
-            format!("{path} in body should be at least {least} chars long"),
-        ));
+        causes.push(Cause::invalid(path, value, format!("{path} in body should be at least {least} chars long")));
     }
     if let Some(pattern) = schema["pattern"].as_str()
         && regex::Regex::new(pattern).is_ok_and(|pattern| !pattern.is_match(text))
     {
-        causes.push(Cause::invalid(
-            path,
-            value,
-            format!("{path} in body should match '{pattern}'"),
-        ));
+        causes.push(Cause::invalid(path, value, format!("{path} in body should match '{pattern}'")));
     }
     if schema["format"] == "date-time" && text.parse::<jiff::Timestamp>().is_err() {
-        causes.push(Cause::invalid(
-            path,
-            value,
-            format!("{path} in body must be of type date-time: {value}"),
-        ));
+        causes.push(Cause::invalid(path, value, format!("{path} in body must be of type date-time: {value}")));
     }
 }
 
@@ -270,31 +231,15 @@ fn check_number(value: &Value, schema: &Value, path: &str, causes: &mut Vec<Caus
     if let Some(least) = schema["minimum"].as_f64() {
         let exclusive = schema["exclusiveMinimum"] == true;
         if number < least || exclusive && number <= least {
-            let word = if exclusive {
-                "greater than"
-            } else {
-                "greater than or equal to"
-            };
-            causes.push(Cause::invalid(
-                path,
-                value,
-                format!("{path} in body should be {word} {least}"),
-            ));
+            let word = if exclusive { "greater than" } else { "greater than or equal to" };
+            causes.push(Cause::invalid(path, value, format!("{path} in body should be {word} {least}")));
         }
     }
     if let Some(most) = schema["maximum"].as_f64() {
         let exclusive = schema["exclusiveMaximum"] == true;
         if number > most || exclusive && number >= most {
-            let word = if exclusive {
-                "less than"
-            } else {
-                "less than or equal to"
-            };
-            causes.push(Cause::invalid(
-                path,
-                value,
-                format!("{path} in body should be {word} {most}"),
-            ));
+            let word = if exclusive { "less than" } else { "less than or equal to" };
+            causes.push(Cause::invalid(path, value, format!("{path} in body should be {word} {most}")));
         }
     }
 }
@@ -308,20 +253,10 @@ fn check_combinations(value: &Value, schema: &Value, path: &str, causes: &mut Ve
     for schema in schema["allOf"].as_array().into_iter().flatten() {
         check(value, schema, path, causes);
     }
-    if schema["anyOf"]
-        .as_array()
-        .is_some_and(|choices| !choices.iter().any(fits))
-    {
-        causes.push(Cause::invalid(
-            path,
-            value,
-            format!("{path} in body must validate at least one schema (anyOf)"),
-        ));
+    if schema["anyOf"].as_array().is_some_and(|choices| !choices.iter().any(fits)) {
+        causes.push(Cause::invalid(path, value, format!("{path} in body must validate at least one schema (anyOf)")));
     }
-    if schema["oneOf"]
-        .as_array()
-        .is_some_and(|choices| choices.iter().filter(|choice| fits(choice)).count() != 1)
-    {
+    if schema["oneOf"].as_array().is_some_and(|choices| choices.iter().filter(|choice| fits(choice)).count() != 1) {
         causes.push(Cause::invalid(
             path,
             value,
@@ -329,11 +264,7 @@ fn check_combinations(value: &Value, schema: &Value, path: &str, causes: &mut Ve
         ));
     }
     if schema.get("not").is_some_and(fits) {
-        causes.push(Cause::invalid(
-            path,
-            value,
-            format!("{path} in body must not validate the schema (not)"),
-        ));
+        causes.push(Cause::invalid(path, value, format!("{path} in body must not validate the schema (not)")));
     }
 }
 
@@ -363,15 +294,9 @@ mod tests {
     #[test]
     fn gross_mistakes_are_named() {
         let fields = |spec: Value| -> Vec<String> {
-            validate(&json!({"spec": spec}), &schema())
-                .into_iter()
-                .map(|cause| cause.field)
-                .collect()
+            validate(&json!({"spec": spec}), &schema()).into_iter().map(|cause| cause.field).collect()
         };
-        assert_eq!(
-            fields(json!({"size": 5, "color": "red", "name": "abc"})),
-            Vec::<String>::new()
-        );
+        assert_eq!(fields(json!({"size": 5, "color": "red", "name": "abc"})), Vec::<String>::new());
         assert_eq!(fields(json!({})), ["spec.size"]);
         assert_eq!(fields(json!({"size": "5"})), ["spec.size"]);
         assert_eq!(

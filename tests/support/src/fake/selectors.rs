@@ -32,12 +32,7 @@ impl Selection {
             None => Vec::new(),
         };
         let mut parsed = Vec::new();
-        for term in fields
-            .map(|text| text.split(','))
-            .into_iter()
-            .flatten()
-            .filter(|term| !term.is_empty())
-        {
+        for term in fields.map(|text| text.split(',')).into_iter().flatten().filter(|term| !term.is_empty()) {
             let (field, negated, value) = split_term(term)
                 .ok_or_else(|| ApiError::bad_request(format!("invalid selector: '{term}'; can't understand it")))?;
             if !resource.selectable.iter().any(|known| known == field) {
@@ -56,10 +51,7 @@ impl Selection {
             Requirement::NotIn(key, values) => label(key).is_none_or(|found| values.iter().all(|value| value != found)),
             Requirement::Exists(key) => label(key).is_some(),
             Requirement::Absent(key) => label(key).is_none(),
-        }) && self
-            .fields
-            .iter()
-            .all(|(field, negated, value)| (field_text(object, field) == *value) != *negated)
+        }) && self.fields.iter().all(|(field, negated, value)| (field_text(object, field) == *value) != *negated)
     }
 }
 
@@ -85,11 +77,7 @@ fn field_text(object: &Value, dotted: &str) -> String {
 }
 
 fn parse_labels(text: &str) -> Result<Vec<Requirement>, ApiError> {
-    split_outside_parentheses(text)
-        .into_iter()
-        .filter(|term| !term.is_empty())
-        .map(parse_label_term)
-        .collect()
+    split_outside_parentheses(text).into_iter().filter(|term| !term.is_empty()).map(parse_label_term).collect()
 }
 
 fn split_outside_parentheses(text: &str) -> Vec<&str> {
@@ -141,11 +129,7 @@ mod tests {
     use super::*;
 
     fn selects(labels: &str, object: &Value) -> bool {
-        Selection {
-            labels: parse_labels(labels).unwrap(),
-            fields: Vec::new(),
-        }
-        .matches(object)
+        Selection { labels: parse_labels(labels).unwrap(), fields: Vec::new() }.matches(object)
     }
 
     #[test]

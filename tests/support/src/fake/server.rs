@@ -37,11 +37,7 @@ pub struct FakeError {
 
 impl From<ApiError> for FakeError {
     fn from(error: ApiError) -> Self {
-        Self {
-            code: error.code,
-            reason: error.reason.to_owned(),
-            message: error.message,
-        }
+        Self { code: error.code, reason: error.reason.to_owned(), message: error.message }
     }
 }
 
@@ -84,10 +80,7 @@ impl Builder {
     /// How many changes the history keeps; a watch that starts before them gets 410.
     #[must_use]
     pub fn history_bound(self, changes: usize) -> Self {
-        Self {
-            history_bound: changes,
-            ..self
-        }
+        Self { history_bound: changes, ..self }
     }
 
     /// Adds `CustomResourceDefinitions`: YAML, one or more documents, or JSON.
@@ -102,11 +95,7 @@ impl Builder {
         let (signal, _) = tokio::sync::watch::channel(0);
         let mut state = State::new(self.history_bound);
         state.create_first_namespaces((self.clock)());
-        let inner = Inner {
-            state: std::sync::Mutex::new(state),
-            signal,
-            clock: self.clock,
-        };
+        let inner = Inner { state: std::sync::Mutex::new(state), signal, clock: self.clock };
         let server = FakeApiServer { inner: Arc::new(inner) };
         for text in &self.definitions {
             server.install_definitions(text)?;
@@ -124,11 +113,7 @@ pub struct FakeApiServer {
 impl FakeApiServer {
     /// Settings for a new server; by default its clock stands still at 2026-01-01T00:00:00Z.
     pub fn builder() -> Builder {
-        Builder {
-            clock: ManualClock::default().clock(),
-            history_bound: HISTORY_BOUND,
-            definitions: Vec::new(),
-        }
+        Builder { clock: ManualClock::default().clock(), history_bound: HISTORY_BOUND, definitions: Vec::new() }
     }
 
     /// A client without sockets and without retries, under a user agent that rules and the log tell apart.
@@ -148,9 +133,7 @@ impl FakeApiServer {
 
     /// The injected faults.
     pub fn faults(&self) -> Faults {
-        Faults {
-            inner: self.inner.clone(),
-        }
+        Faults { inner: self.inner.clone() }
     }
 
     /// Adds `CustomResourceDefinitions`, or replaces them: YAML, one or more documents, or JSON.
@@ -199,11 +182,7 @@ impl FakeApiServer {
         let is_definition = resource.plural == "customresourcedefinitions";
         if let Some(status) = status.filter(|_| !is_definition) {
             let patch = serde_json::json!({"status": status});
-            let key = key_of(
-                &resource,
-                &namespace,
-                stored["metadata"]["name"].as_str().unwrap_or_default(),
-            );
+            let key = key_of(&resource, &namespace, stored["metadata"]["name"].as_str().unwrap_or_default());
             (stored, _) = state.merge_patch(&resource, &key, &patch, &self.options(Some("status")))?;
         }
         drop(state);
@@ -247,10 +226,7 @@ impl FakeApiServer {
         };
         let view = state.view(&resource.group, &resource.plural, None);
         let wanted = |place: &str| namespace.is_none_or(|namespace| namespace == place);
-        view.iter()
-            .filter(|(key, _)| wanted(&key.namespace))
-            .map(|(_, object)| (**object).clone())
-            .collect()
+        view.iter().filter(|(key, _)| wanted(&key.namespace)).map(|(_, object)| (**object).clone()).collect()
     }
 
     /// Every object of every kind, by kind, namespace and name: the end state that a sweep compares.
@@ -259,11 +235,8 @@ impl FakeApiServer {
         let objects = state.objects.iter();
         objects
             .map(|(key, object)| {
-                let kind = if key.group.is_empty() {
-                    key.resource.clone()
-                } else {
-                    format!("{}.{}", key.resource, key.group)
-                };
+                let kind =
+                    if key.group.is_empty() { key.resource.clone() } else { format!("{}.{}", key.resource, key.group) };
                 ((kind, key.namespace.clone(), key.name.clone()), (**object).clone())
             })
             .collect()
@@ -273,12 +246,7 @@ impl FakeApiServer {
     pub fn delete(&self, resource: &str, namespace: &str, name: &str) -> Result<(), FakeError> {
         let mut state = self.inner.lock();
         let resource = find_type(&state, resource)?;
-        state.delete(
-            &resource,
-            &key_of(&resource, namespace, name),
-            &Value::Null,
-            &self.options(None),
-        )?;
+        state.delete(&resource, &key_of(&resource, namespace, name), &Value::Null, &self.options(None))?;
         drop(state);
         self.inner.wake();
         Ok(())
@@ -327,11 +295,7 @@ impl FakeApiServer {
 
     /// Denies a verb (or all) on a kind: requests get 403, and access reviews say so.
     pub fn deny(&self, verb: Option<Verb>, group: &str, resource: &str) {
-        let denial = Denial {
-            verb,
-            group: group.to_owned(),
-            resource: resource.to_owned(),
-        };
+        let denial = Denial { verb, group: group.to_owned(), resource: resource.to_owned() };
         self.inner.lock().denials.push(denial);
     }
 
@@ -347,10 +311,7 @@ impl FakeApiServer {
 
     /// The requests with a writing verb since the last clear.
     pub fn writes(&self) -> Vec<Entry> {
-        self.requests()
-            .into_iter()
-            .filter(|entry| entry.verb.is_write())
-            .collect()
+        self.requests().into_iter().filter(|entry| entry.verb.is_write()).collect()
     }
 
     /// Committed writes since the last clear, by object, subresource and verb.
@@ -371,10 +332,6 @@ impl FakeApiServer {
 
 fn find_type(state: &State, name: &str) -> Result<Arc<ResourceType>, ApiError> {
     let by_plural = || state.types.iter().find(|kind| kind.plural == name);
-    let found = state
-        .types
-        .iter()
-        .find(|kind| kind.qualified() == name)
-        .or_else(by_plural);
+    let found = state.types.iter().find(|kind| kind.qualified() == name).or_else(by_plural);
     found.cloned().ok_or_else(ApiError::no_such_resource)
 }

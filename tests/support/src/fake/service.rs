@@ -20,10 +20,7 @@ pub struct FakeService {
 
 impl FakeService {
     pub(super) fn new(inner: Arc<Inner>, user_agent: &str) -> Self {
-        Self {
-            inner,
-            user_agent: HeaderValue::from_str(user_agent).ok(),
-        }
+        Self { inner, user_agent: HeaderValue::from_str(user_agent).ok() }
     }
 }
 

@@ -98,20 +98,15 @@ impl State {
 
     /// The kind that a path names.
     pub(crate) fn resource(&self, group: &str, version: &str, plural: &str) -> Option<Arc<ResourceType>> {
-        let found = self
-            .types
-            .iter()
-            .find(|kind| kind.group == group && kind.version == version && kind.plural == plural);
+        let found =
+            self.types.iter().find(|kind| kind.group == group && kind.version == version && kind.plural == plural);
         found.cloned()
     }
 
     /// The kind that an object names by `apiVersion` and `kind`.
     pub(crate) fn resource_of(&self, object: &Value) -> Result<Arc<ResourceType>, ApiError> {
         let (api_version, kind) = (&object["apiVersion"], &object["kind"]);
-        let found = self
-            .types
-            .iter()
-            .find(|known| *api_version == known.api_version() && *kind == known.kind.as_str());
+        let found = self.types.iter().find(|known| *api_version == known.api_version() && *kind == known.kind.as_str());
         found
             .cloned()
             .ok_or_else(|| ApiError::bad_request(format!("no matches for kind {kind} in version {api_version}")))
@@ -145,11 +140,8 @@ impl State {
         self.revision += 1;
         object["metadata"]["resourceVersion"] = self.revision.to_string().into();
         let object = Arc::new(object);
-        let previous = if removed {
-            self.objects.remove(&key)
-        } else {
-            self.objects.insert(key.clone(), object.clone())
-        };
+        let previous =
+            if removed { self.objects.remove(&key) } else { self.objects.insert(key.clone(), object.clone()) };
         let kind = match (&previous, removed) {
             (_, true) => EventKind::Deleted,
             (None, false) => EventKind::Added,
@@ -229,16 +221,8 @@ impl State {
     /// The kinds follow the stored definitions.
     pub(crate) fn reload_definitions(&mut self) {
         let mut types: Vec<Arc<ResourceType>> = resources::built_in().into_iter().map(Arc::new).collect();
-        for definition in self
-            .view("apiextensions.k8s.io", "customresourcedefinitions", None)
-            .values()
-        {
-            types.extend(
-                resources::from_definition(definition)
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(Arc::new),
-            );
+        for definition in self.view("apiextensions.k8s.io", "customresourcedefinitions", None).values() {
+            types.extend(resources::from_definition(definition).unwrap_or_default().into_iter().map(Arc::new));
         }
         self.types = types;
     }

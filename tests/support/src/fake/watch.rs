@@ -62,11 +62,7 @@ impl WatchStream {
         resource: &Arc<ResourceType>,
         call: &Call,
     ) -> Result<Self, ApiError> {
-        let selection = Selection::parse(
-            resource,
-            call.query.get("labelSelector"),
-            call.query.get("fieldSelector"),
-        )?;
+        let selection = Selection::parse(resource, call.query.get("labelSelector"), call.query.get("fieldSelector"))?;
         let streams_list = call.flag("sendInitialEvents");
         if streams_list && call.text("resourceVersionMatch") != Some("NotOlderThan") {
             let cause = Cause {
@@ -83,10 +79,7 @@ impl WatchStream {
                 .parse::<u64>()
                 .map_err(|_| ApiError::bad_request(format!("resourceVersion: Invalid value: {version:?}")))?,
         };
-        let timeout = call
-            .text("timeoutSeconds")
-            .and_then(|seconds| seconds.parse().ok())
-            .filter(|s| *s > 0);
+        let timeout = call.text("timeoutSeconds").and_then(|seconds| seconds.parse().ok()).filter(|s| *s > 0);
         let mut stream = Self {
             inner: inner.clone(),
             signal: inner.signal.subscribe(),
@@ -155,9 +148,7 @@ impl WatchStream {
             let inner = self.inner.clone();
             let stalled = {
                 let state = inner.lock();
-                let stalled = state
-                    .faults
-                    .is_stalled(&self.resource.group, &self.resource.plural, &self.user_agent);
+                let stalled = state.faults.is_stalled(&self.resource.group, &self.resource.plural, &self.user_agent);
                 self.fill(&state, stalled);
                 stalled
             };
@@ -177,9 +168,7 @@ impl WatchStream {
 
     fn fill(&mut self, state: &State, stalled: bool) {
         let resource = &self.resource;
-        let is_served = state
-            .resource(&resource.group, &resource.version, &resource.plural)
-            .is_some();
+        let is_served = state.resource(&resource.group, &resource.version, &resource.plural).is_some();
         if state.watch_epoch != self.epoch || !is_served {
             self.end = End::Closed;
             return;
@@ -195,16 +184,10 @@ impl WatchStream {
         self.held = held;
         self.ready.extend(free.into_iter().map(|(_, bytes)| bytes));
         if self.cursor < state.compacted {
-            self.expire(format!(
-                "too old resource version: {} ({})",
-                self.cursor, state.compacted
-            ));
+            self.expire(format!("too old resource version: {} ({})", self.cursor, state.compacted));
             return;
         }
-        let limit = state
-            .faults
-            .frozen
-            .map_or(state.revision, |view| view.revision.min(state.revision));
+        let limit = state.faults.frozen.map_or(state.revision, |view| view.revision.min(state.revision));
         let first = state.history.partition_point(|event| event.revision <= self.cursor);
         for event in state.history.range(first..).take_while(|event| event.revision <= limit) {
             let before = self.cursor;
@@ -227,10 +210,7 @@ impl WatchStream {
     fn covers(&self, key: &Key) -> bool {
         key.group == self.resource.group
             && key.resource == self.resource.plural
-            && self
-                .namespace
-                .as_ref()
-                .is_none_or(|namespace| *namespace == key.namespace)
+            && self.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
     }
 
     fn deliver(&mut self, event: &Event) {
@@ -257,10 +237,7 @@ impl WatchStream {
             },
         };
         let frame = self.event_frame(kind, event);
-        let mark = event
-            .marks
-            .iter()
-            .find(|rule| rule.is_active() && rule.is_client(&self.user_agent));
+        let mark = event.marks.iter().find(|rule| rule.is_active() && rule.is_client(&self.user_agent));
         match mark.map(|rule| (rule, rule.action)) {
             Some((_, EventAction::Drop)) => {}
             Some((_, EventAction::Duplicate)) => self.ready.extend([frame.clone(), frame]),
@@ -270,11 +247,7 @@ impl WatchStream {
             }
             Some((rule, EventAction::Close)) if rule.spend() => self.end = End::Closed,
             Some((rule, EventAction::Expire)) if rule.spend() => {
-                self.expire(format!(
-                    "too old resource version: {} ({})",
-                    self.cursor,
-                    self.cursor + 1
-                ));
+                self.expire(format!("too old resource version: {} ({})", self.cursor, self.cursor + 1));
             }
             None | Some(_) => self.ready.push_back(frame),
         }
@@ -295,8 +268,7 @@ impl WatchStream {
     }
 
     fn expire(&mut self, message: String) {
-        self.ready
-            .push_back(line("ERROR", &ApiError::expired(message).to_status()));
+        self.ready.push_back(line("ERROR", &ApiError::expired(message).to_status()));
         self.end = End::Closed;
     }
 

@@ -65,13 +65,8 @@ impl State {
         options: &WriteOptions,
     ) -> Result<Written, ApiError> {
         check_type(resource, &object)?;
-        if object["metadata"]["resourceVersion"]
-            .as_str()
-            .is_some_and(|version| !matches!(version, "" | "0"))
-        {
-            return Err(ApiError::bad_request(
-                "resourceVersion should not be set on objects to be created",
-            ));
+        if object["metadata"]["resourceVersion"].as_str().is_some_and(|version| !matches!(version, "" | "0")) {
+            return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
         }
         if text(&object, "name").is_empty() {
             let prefix = text(&object, "generateName").to_owned();
@@ -138,13 +133,9 @@ impl State {
         metadata["uid"] = uid.into();
         metadata["creationTimestamp"] = time_text(options.now).into();
         if let Some(metadata) = metadata.as_object_mut() {
-            for field in [
-                "resourceVersion",
-                "generation",
-                "deletionTimestamp",
-                "deletionGracePeriodSeconds",
-                "selfLink",
-            ] {
+            for field in
+                ["resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"]
+            {
                 metadata.remove(field);
             }
         }
@@ -205,13 +196,7 @@ impl State {
         merge(&mut object, patch);
         check_name(&object, key)?;
         let written = self.finish(resource, key, &old, object, options, Ownership::Update);
-        written.map_err(|error| {
-            if error.code == 400 {
-                ApiError::invalid_patch(&error)
-            } else {
-                error
-            }
-        })
+        written.map_err(|error| if error.code == 400 { ApiError::invalid_patch(&error) } else { error })
     }
 
     /// PATCH by server-side apply.
@@ -224,9 +209,7 @@ impl State {
     ) -> Result<Written, ApiError> {
         check_type(resource, &config)?;
         check_name(&config, key)?;
-        if config["metadata"]
-            .get("managedFields")
-            .is_some_and(|fields| fields.as_array().is_none_or(|f| !f.is_empty()))
+        if config["metadata"].get("managedFields").is_some_and(|fields| fields.as_array().is_none_or(|f| !f.is_empty()))
         {
             return Err(ApiError::bad_request("metadata.managedFields must be nil"));
         }
@@ -237,14 +220,7 @@ impl State {
         if let Some(old) = self.get(key) {
             check_preconditions(resource, &old, &precondition)?;
             let applied = apply::apply(resource, &old, &config, writer, options.force)?;
-            return self.finish(
-                resource,
-                key,
-                &old,
-                applied.object,
-                options,
-                Ownership::Apply(applied.managers),
-            );
+            return self.finish(resource, key, &old, applied.object, options, Ownership::Apply(applied.managers));
         }
         if options.subresource.is_some() {
             return Err(ApiError::not_found(resource, &key.name));
@@ -263,13 +239,7 @@ impl State {
         let applied = apply::apply(resource, &empty, &config, writer, options.force)?;
         let mut object = applied.object;
         self.check_namespace(resource, &key.namespace, &mut object, &key.name)?;
-        self.insert(
-            resource,
-            key.clone(),
-            object,
-            options,
-            Ownership::Apply(applied.managers),
-        )
+        self.insert(resource, key.clone(), object, options, Ownership::Apply(applied.managers))
     }
 
     /// The part that all changes of an existing object share.
@@ -312,10 +282,7 @@ impl State {
     /// The objects of a kind go with its definition.
     fn delete_instances(&mut self, definition: &Value) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let (group, plural) = (
-            text(&definition["spec"]["group"]),
-            text(&definition["spec"]["names"]["plural"]),
-        );
+        let (group, plural) = (text(&definition["spec"]["group"]), text(&definition["spec"]["names"]["plural"]));
         for (key, object) in self.view(&group, &plural, None) {
             self.commit(key, (*object).clone(), true);
         }
@@ -370,11 +337,7 @@ pub(crate) fn key_of(resource: &ResourceType, namespace: &str, name: &str) -> Ke
     Key {
         group: resource.group.clone(),
         resource: resource.plural.clone(),
-        namespace: if resource.namespaced {
-            namespace.to_owned()
-        } else {
-            String::new()
-        },
+        namespace: if resource.namespaced { namespace.to_owned() } else { String::new() },
         name: name.to_owned(),
     }
 }

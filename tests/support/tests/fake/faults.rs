@@ -24,19 +24,11 @@ async fn requests_are_refused_with_any_code() {
     let server = server();
     let maps = maps(&server.client("operator"));
     for code in [403, 404, 409, 410, 429, 500, 503, 504] {
-        let action = Action::Answer {
-            code,
-            retry_after_seconds: (code == 429).then_some(7),
-        };
-        let fault = server
-            .faults()
-            .on_request(Match::writes().resource("configmaps").nth(1), action);
+        let action = Action::Answer { code, retry_after_seconds: (code == 429).then_some(7) };
+        let fault = server.faults().on_request(Match::writes().resource("configmaps").nth(1), action);
         let status = refusal(maps.create(&PostParams::default(), &map("one", "1")).await);
         assert_eq!(status.code, code);
-        assert_eq!(
-            status.details.map_or(0, |details| details.retry_after_seconds),
-            if code == 429 { 7 } else { 0 }
-        );
+        assert_eq!(status.details.map_or(0, |details| details.retry_after_seconds), if code == 429 { 7 } else { 0 });
         assert_eq!(fault.fired(), 1);
     }
     maps.create(&PostParams::default(), &map("one", "1")).await.unwrap();
@@ -54,10 +46,7 @@ async fn rules_tell_clients_verbs_and_objects_apart() {
     assert_eq!(refusal(maps(&server.client("operator/1")).get("one").await).code, 500);
     maps(&server.client("operator/1")).get("two").await.unwrap();
     maps(&server.client("test")).get("one").await.unwrap();
-    maps(&server.client("operator/1"))
-        .list(&ListParams::default())
-        .await
-        .unwrap();
+    maps(&server.client("operator/1")).list(&ListParams::default()).await.unwrap();
     fault.remove();
     maps(&server.client("operator/1")).get("one").await.unwrap();
 }
@@ -85,11 +74,7 @@ async fn a_lost_reply_is_a_committed_write() {
     let listener = server.listen(0).await.unwrap();
     let over_http = super::conformance::http_client(&listener.kubeconfig()).await;
     for (number, client) in [server.client("operator"), over_http].iter().enumerate() {
-        let (lost, kept, failed) = (
-            format!("lost-{number}"),
-            format!("kept-{number}"),
-            format!("failed-{number}"),
-        );
+        let (lost, kept, failed) = (format!("lost-{number}"), format!("kept-{number}"), format!("failed-{number}"));
         server.faults().on_request(Match::writes().nth(1), Action::DropRequest);
         let result = maps(client).create(&PostParams::default(), &map(&lost, "1")).await;
         assert!(!matches!(result, Ok(_) | Err(Error::Api(_))), "the connection breaks");
@@ -102,13 +87,8 @@ async fn a_lost_reply_is_a_committed_write() {
         let entry = server.writes().pop().unwrap();
         assert_eq!((entry.committed, entry.code), (true, None));
 
-        server
-            .faults()
-            .on_request(Match::writes().nth(1), Action::AnswerAfter { code: 500 });
-        assert_eq!(
-            refusal(maps(client).create(&PostParams::default(), &map(&failed, "1")).await).code,
-            500
-        );
+        server.faults().on_request(Match::writes().nth(1), Action::AnswerAfter { code: 500 });
+        assert_eq!(refusal(maps(client).create(&PostParams::default(), &map(&failed, "1")).await).code, 500);
         assert!(server.get("configmaps", "default", &failed).is_some());
     }
 }
@@ -118,10 +98,7 @@ async fn controller(client: Client) {
     for name in ["one", "two", "three"] {
         let parameters = PatchParams::apply("controller");
         let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
-        maps(&client)
-            .patch(name, &parameters, &Patch::Apply(object))
-            .await
-            .unwrap();
+        maps(&client).patch(name, &parameters, &Patch::Apply(object)).await.unwrap();
     }
 }
 
@@ -141,10 +118,7 @@ async fn a_controller_is_stopped_before_and_after_every_write() {
             assert_eq!(server.list("configmaps", Some("default")).len() as u64, committed);
             controller(server.client("controller")).await;
             assert_eq!(server.list("configmaps", Some("default")).len(), 3);
-            assert!(
-                server.write_counts().values().all(|count| *count == 1),
-                "the second run repeats nothing"
-            );
+            assert!(server.write_counts().values().all(|count| *count == 1), "the second run repeats nothing");
         }
     }
 }
@@ -170,9 +144,7 @@ async fn delays_and_hooks_run() {
         counted.fetch_add(1, Ordering::Relaxed);
     }));
     server.faults().on_request(Match::writes().nth(2), hook);
-    server
-        .faults()
-        .on_request(Match::any().verb(Verb::Get), Action::Delay(Duration::from_hours(1)));
+    server.faults().on_request(Match::any().verb(Verb::Get), Action::Delay(Duration::from_hours(1)));
     let maps = maps(&server.client("operator"));
     for name in ["one", "two", "three"] {
         maps.create(&PostParams::default(), &map(name, "1")).await.unwrap();
