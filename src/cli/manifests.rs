@@ -50,7 +50,10 @@ pub fn read_text(path: &Path) -> Result<String, ManifestError> {
     } else {
         std::fs::read_to_string(path).map(|read| text = read)
     };
-    outcome.map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
+    outcome.map_err(|source| ManifestError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(text)
 }
 
@@ -60,9 +63,12 @@ impl Manifests {
         let mut manifests = Self::default();
         for path in paths {
             let text = read_text(path)?;
-            let documents: Vec<Option<Value>> = serde_saphyr::from_multiple(&text).map_err(|error| {
-                ManifestError::Document { path: path.clone(), document: 1, message: error.to_string() }
-            })?;
+            let documents: Vec<Option<Value>> =
+                serde_saphyr::from_multiple(&text).map_err(|error| ManifestError::Document {
+                    path: path.clone(),
+                    document: 1,
+                    message: error.to_string(),
+                })?;
             for (index, document) in documents.into_iter().enumerate() {
                 let Some(document) = document else { continue };
                 manifests.add(document).map_err(|message| ManifestError::Document {

@@ -77,7 +77,9 @@ pub fn classify(segments: impl IntoIterator<Item = Segment>, hours: &[Interval])
         }
         let mut in_hours = 0;
         for open in &hours[next..] {
-            let Some(part) = open.intersect(&segment.span) else { break };
+            let Some(part) = open.intersect(&segment.span) else {
+                break;
+            };
             in_hours += part.length_ms();
         }
         sums.out_of_hours += segment.span.length_ms() - in_hours;
@@ -173,12 +175,20 @@ pub struct Figures {
 impl Figures {
     /// Figures of a part whose time is over.
     pub fn closed(sums: ClassSums, yardstick: Yardstick) -> Self {
-        Self { sums, yardstick, to_come: 0 }
+        Self {
+            sums,
+            yardstick,
+            to_come: 0,
+        }
     }
 
     /// Figures of a running part, of which `to_come_ms` of service time lie ahead.
     pub fn open(sums: ClassSums, yardstick: Yardstick, to_come_ms: i64) -> Self {
-        Self { sums, yardstick, to_come: to_come_ms }
+        Self {
+            sums,
+            yardstick,
+            to_come: to_come_ms,
+        }
     }
 
     /// The classes of time.
@@ -217,7 +227,8 @@ impl Figures {
 
     /// Lost time in ms, rounded up.
     pub fn lost_ms(&self) -> i64 {
-        i64::try_from(self.loss().div_euclid(SCALE) + i128::from(self.loss().rem_euclid(SCALE) != 0)).unwrap_or(i64::MAX)
+        i64::try_from(self.loss().div_euclid(SCALE) + i128::from(self.loss().rem_euclid(SCALE) != 0))
+            .unwrap_or(i64::MAX)
     }
 
     /// Share of the base in which the service was up; none without base.
@@ -275,7 +286,8 @@ impl Figures {
     /// Error budget left in ms, the floor of the exact difference; negative when overspent.
     pub fn budget_left_ms(&self) -> Option<i64> {
         // Loss is in ten-thousandths of a ms; the budget in hundred times as fine.
-        self.budget_exact().map(|budget| floor_ms(budget - 100 * self.loss(), 100 * SCALE))
+        self.budget_exact()
+            .map(|budget| floor_ms(budget - 100 * self.loss(), 100 * SCALE))
     }
 
     /// Error budget left as a share of all of it; none without budget.
@@ -299,9 +311,8 @@ impl Figures {
     /// The verdict on a part whose time is over; none without objective.
     pub fn judge_closed(&self) -> Option<Judgement> {
         let objective = self.yardstick.objective?;
-        let reaches = |figure: Option<Fraction>| {
-            figure.is_some_and(|figure| figure.compare_percent(objective) != Ordering::Less)
-        };
+        let reaches =
+            |figure: Option<Fraction>| figure.is_some_and(|figure| figure.compare_percent(objective) != Ordering::Less);
         let (verdict, reason) = if self.base() == 0 {
             (Verdict::Indeterminate, Some("NoServiceTime"))
         } else if !reaches(self.highest())
@@ -320,7 +331,11 @@ impl Figures {
             Verdict::Missed => !reaches(self.highest()),
             _ => false,
         };
-        Some(Judgement { verdict, reason, certain })
+        Some(Judgement {
+            verdict,
+            reason,
+            certain,
+        })
     }
 
     /// The verdict on a running part; none without objective.
@@ -329,7 +344,13 @@ impl Figures {
         let budget_now = self.budget_exact()?;
         let proved_loss = 100 * self.proved_loss();
         let possible_loss = proved_loss + 100 * Self::scaled(self.sums.unknown);
-        let judgement = |verdict, reason, certain| Some(Judgement { verdict, reason, certain });
+        let judgement = |verdict, reason, certain| {
+            Some(Judgement {
+                verdict,
+                reason,
+                certain,
+            })
+        };
         if proved_loss > ceiling {
             judgement(Verdict::Breached, None, true)
         } else if self.sums.service() + self.to_come == 0 {
@@ -367,7 +388,12 @@ mod tests {
     }
 
     fn month(down: i64, unknown: i64) -> ClassSums {
-        ClassSums { down, unknown, up: MONTH_MS - down - unknown, ..ClassSums::default() }
+        ClassSums {
+            down,
+            unknown,
+            up: MONTH_MS - down - unknown,
+            ..ClassSums::default()
+        }
     }
 
     #[test]
@@ -387,10 +413,17 @@ mod tests {
 
     #[test]
     fn m_43_a_share_of_degraded_time_is_lost_exactly() {
-        let sums = ClassSums { degraded: 1000, up: MONTH_MS - 1000, ..ClassSums::default() };
+        let sums = ClassSums {
+            degraded: 1000,
+            up: MONTH_MS - 1000,
+            ..ClassSums::default()
+        };
         let figures = Figures::closed(
             sums,
-            Yardstick { degraded_counts: Decimal::parse("0.3333").unwrap(), ..yardstick("99.9") },
+            Yardstick {
+                degraded_counts: Decimal::parse("0.3333").unwrap(),
+                ..yardstick("99.9")
+            },
         );
         assert_eq!(figures.lost_ms(), 334);
         assert_eq!(figures.budget_ms(), Some(2_592_000));
@@ -405,17 +438,34 @@ mod tests {
             let figures = Figures::closed(month(down, unknown), yardstick("99.9"));
             let judgement = figures.judge_closed().unwrap();
             let percent = |fraction: Option<Fraction>| fraction.unwrap().percent();
-            (percent(figures.lowest()), percent(figures.highest()), judgement.verdict, judgement.certain)
+            (
+                percent(figures.lowest()),
+                percent(figures.highest()),
+                judgement.verdict,
+                judgement.certain,
+            )
         };
         let text = |low: &str, high: &str| (low.to_owned(), high.to_owned());
         let expect = |(low, high): (String, String), verdict, certain| (low, high, verdict, certain);
-        assert_eq!(judge(1_800_000, hours(8)), expect(text("98.8194", "99.9305"), Verdict::Indeterminate, false));
-        assert_eq!(judge(3_000_000, hours(8)), expect(text("98.7731", "99.8842"), Verdict::Missed, true));
+        assert_eq!(
+            judge(1_800_000, hours(8)),
+            expect(text("98.8194", "99.9305"), Verdict::Indeterminate, false)
+        );
+        assert_eq!(
+            judge(3_000_000, hours(8)),
+            expect(text("98.7731", "99.8842"), Verdict::Missed, true)
+        );
         assert_eq!(judge(0, 25_920_000).2, Verdict::Met);
         assert!(!judge(0, 25_920_000).3);
         assert_eq!(judge(0, 25_921_000).2, Verdict::Indeterminate);
-        assert_eq!(judge(1_800_000, 600_000), expect(text("99.9074", "99.9305"), Verdict::Met, true));
-        let down = Yardstick { treat_as: TreatAs::Down, ..yardstick("99.9") };
+        assert_eq!(
+            judge(1_800_000, 600_000),
+            expect(text("99.9074", "99.9305"), Verdict::Met, true)
+        );
+        let down = Yardstick {
+            treat_as: TreatAs::Down,
+            ..yardstick("99.9")
+        };
         let figures = Figures::closed(month(1_800_000, 900_000), down);
         assert_eq!(figures.lost_ms(), 2_700_000);
         assert_eq!(figures.availability().unwrap().percent(), "99.8958");
@@ -427,12 +477,19 @@ mod tests {
     fn m_48_and_m_49_open_verdicts() {
         let open = |down: i64| {
             let elapsed = 864_000_000;
-            let sums = ClassSums { down, up: elapsed - down, ..ClassSums::default() };
+            let sums = ClassSums {
+                down,
+                up: elapsed - down,
+                ..ClassSums::default()
+            };
             Figures::open(sums, yardstick("99.9"), MONTH_MS - elapsed)
         };
         let figures = open(33 * 60_000);
         assert_eq!(figures.availability().unwrap().percent(), "99.7708");
-        assert_eq!((figures.budget_ms(), figures.budget_left_ms()), (Some(2_592_000), Some(612_000)));
+        assert_eq!(
+            (figures.budget_ms(), figures.budget_left_ms()),
+            (Some(2_592_000), Some(612_000))
+        );
         assert_eq!(figures.budget_left().unwrap().percent_tenths(), "23.6");
         assert_eq!(figures.judge_open().unwrap().verdict, Verdict::AtRisk);
         assert_eq!(open(2_592_000).judge_open().unwrap().verdict, Verdict::AtRisk);
@@ -446,9 +503,16 @@ mod tests {
     #[test]
     fn hours_cut_segments_and_nothing_is_lost() {
         let span = |from: i64, to: i64| Interval::new(Instant::from_ms(from), Instant::from_ms(to)).unwrap();
-        let segment = |from, to, state| Segment { span: span(from, to), state, source: Source::Live };
-        let segments =
-            [segment(0, 10, State::Up), segment(10, 30, State::Down), segment(30, 40, State::Unknown)];
+        let segment = |from, to, state| Segment {
+            span: span(from, to),
+            state,
+            source: Source::Live,
+        };
+        let segments = [
+            segment(0, 10, State::Up),
+            segment(10, 30, State::Down),
+            segment(30, 40, State::Unknown),
+        ];
         let sums = classify(segments, &[span(5, 12), span(14, 16), span(28, 100)]);
         assert_eq!(sums.up, 5);
         assert_eq!(sums.down, 2 + 2 + 2);

@@ -103,7 +103,10 @@ impl Terms {
         let mut found = Vec::new();
         let bytes = digest::canonical(&serde_json::to_value(spec).unwrap_or_default()).len();
         if bytes > AGREEMENT_SPEC_BYTES {
-            found.push(Violation::new("spec", format!("{bytes} bytes; shorten it to {AGREEMENT_SPEC_BYTES}")));
+            found.push(Violation::new(
+                "spec",
+                format!("{bytes} bytes; shorten it to {AGREEMENT_SPEC_BYTES}"),
+            ));
         }
         if spec.kind == Some(crate::api::agreement::AgreementType::UnderpinningContract) {
             found.push(Violation::new(
@@ -117,7 +120,9 @@ impl Terms {
             .reporting_period
             .as_ref()
             .and_then(|period| period.late_data_grace.as_ref())
-            .map_or(GRACE_MS, |grace| read_duration(grace, "spec.reportingPeriod.lateDataGrace", &mut found));
+            .map_or(GRACE_MS, |grace| {
+                read_duration(grace, "spec.reportingPeriod.lateDataGrace", &mut found)
+            });
         let budget = spec.error_budget.clone().unwrap_or_default();
         let warn_at = read_percent(budget.warn_at.as_ref(), "75", "spec.errorBudget.warnAt", &mut found);
         let spent_at = read_percent(budget.spent_at.as_ref(), "100", "spec.errorBudget.spentAt", &mut found);
@@ -162,7 +167,10 @@ impl Terms {
         Self {
             service: service.into(),
             targets: vec![target],
-            period: PeriodRules { kind: period::PeriodKind::CalendarMonth, zone: TimeZone::UTC },
+            period: PeriodRules {
+                kind: period::PeriodKind::CalendarMonth,
+                zone: TimeZone::UTC,
+            },
             grace_ms: GRACE_MS,
             calendar: None,
             headline: 0,
@@ -209,7 +217,14 @@ impl Terms {
 
 /// Digest of an agreement's spec with its identity.
 pub fn spec_digest(namespace: &str, name: &str, spec: &ServiceLevelAgreementSpec) -> String {
-    digest::of_spec(Identity { kind: "ServiceLevelAgreement", namespace: Some(namespace), name }, spec)
+    digest::of_spec(
+        Identity {
+            kind: "ServiceLevelAgreement",
+            namespace: Some(namespace),
+            name,
+        },
+        spec,
+    )
 }
 
 /// Digest of the fields that figures and verdicts depend on: a change of them begins a new part, other edits do not.
@@ -228,15 +243,25 @@ fn read_period(spec: &ServiceLevelAgreementSpec, found: &mut Vec<Violation>) -> 
     let written = spec.reporting_period.clone().unwrap_or_default();
     let kind = match (written.kind.unwrap_or_default(), written.days) {
         (PeriodKind::Rolling, days) => {
-            let days = days.and_then(|days| u16::try_from(days).ok()).filter(|days| (1..=366).contains(days));
+            let days = days
+                .and_then(|days| u16::try_from(days).ok())
+                .filter(|days| (1..=366).contains(days));
             if days.is_none() {
-                found.push(Violation::new("spec.reportingPeriod.days", "a Rolling period has 1 to 366 days; set days"));
+                found.push(Violation::new(
+                    "spec.reportingPeriod.days",
+                    "a Rolling period has 1 to 366 days; set days",
+                ));
             }
-            period::PeriodKind::Rolling { days: days.unwrap_or(30) }
+            period::PeriodKind::Rolling {
+                days: days.unwrap_or(30),
+            }
         }
         (kind, days) => {
             if days.is_some() {
-                found.push(Violation::new("spec.reportingPeriod.days", "set it with kind Rolling, and only then"));
+                found.push(Violation::new(
+                    "spec.reportingPeriod.days",
+                    "set it with kind Rolling, and only then",
+                ));
             }
             match kind {
                 PeriodKind::CalendarWeek => period::PeriodKind::CalendarWeek,
@@ -266,7 +291,10 @@ fn read_percent(text: Option<&Percent>, default: &str, field: &str, found: &mut 
     match Decimal::parse(text) {
         Ok(percent) if percent <= Decimal::HUNDRED => percent,
         Ok(percent) => {
-            found.push(Violation::new(field, format!("{percent} is more than 100; a percentage is at most 100")));
+            found.push(Violation::new(
+                field,
+                format!("{percent} is more than 100; a percentage is at most 100"),
+            ));
             Decimal::HUNDRED
         }
         Err(error) => {
@@ -297,13 +325,20 @@ fn read_targets(
     if targets.is_empty() {
         found.push(Violation::new("spec.targets", "agree on at least one target"));
     }
-    let min_coverage =
-        read_percent(unmeasured.min_coverage.as_ref(), "99", "spec.unmeasured.minCoverage", found);
+    let min_coverage = read_percent(
+        unmeasured.min_coverage.as_ref(),
+        "99",
+        "spec.unmeasured.minCoverage",
+        found,
+    );
     let mut read: Vec<TargetTerms> = Vec::with_capacity(targets.len());
     for (index, target) in targets.iter().enumerate() {
         let field = format!("spec.targets[{index}]");
         if read.iter().any(|other| *other.name == *target.name.as_str()) {
-            found.push(Violation::new(format!("{field}.name"), format!("{:?} occurs twice; rename one", target.name.0)));
+            found.push(Violation::new(
+                format!("{field}.name"),
+                format!("{:?} occurs twice; rename one", target.name.0),
+            ));
         }
         let objective = match target.objective.as_ref().map(|text| read_objective(text.as_str())) {
             Some(Ok(objective)) => Some(objective),
@@ -327,18 +362,23 @@ fn read_targets(
         }
         let readiness = target.readiness.clone().unwrap_or_default();
         let degraded_counts = readiness.degraded_counts.as_ref().map_or(Decimal::ZERO, |share| {
-            Decimal::parse(share.as_str()).ok().filter(|share| *share <= Decimal::ONE).unwrap_or_else(|| {
-                found.push(Violation::new(
-                    format!("{field}.readiness.degradedCounts"),
-                    format!("{:?} is not a decimal from \"0\" to \"1\" with at most 4 decimals", share.0),
-                ));
-                Decimal::ZERO
-            })
+            Decimal::parse(share.as_str())
+                .ok()
+                .filter(|share| *share <= Decimal::ONE)
+                .unwrap_or_else(|| {
+                    found.push(Violation::new(
+                        format!("{field}.readiness.degradedCounts"),
+                        format!(
+                            "{:?} is not a decimal from \"0\" to \"1\" with at most 4 decimals",
+                            share.0
+                        ),
+                    ));
+                    Decimal::ZERO
+                })
         });
-        let min_outage_ms = readiness
-            .min_outage
-            .as_ref()
-            .map_or(0, |text| read_duration(text, &format!("{field}.readiness.minOutage"), found));
+        let min_outage_ms = readiness.min_outage.as_ref().map_or(0, |text| {
+            read_duration(text, &format!("{field}.readiness.minOutage"), found)
+        });
         read.push(TargetTerms {
             name: target.name.as_str().into(),
             kind: target.kind,
@@ -351,8 +391,13 @@ fn read_targets(
                 min_coverage,
                 warn_at,
             },
-            components: (!readiness.components.is_empty())
-                .then(|| readiness.components.iter().map(|name| Arc::from(name.as_str())).collect()),
+            components: (!readiness.components.is_empty()).then(|| {
+                readiness
+                    .components
+                    .iter()
+                    .map(|name| Arc::from(name.as_str()))
+                    .collect()
+            }),
             min_outage_ms,
         });
     }
@@ -361,10 +406,16 @@ fn read_targets(
 
 fn read_headline(budget: &ErrorBudget, targets: &[TargetTerms], found: &mut Vec<Violation>) -> usize {
     match &budget.target {
-        Some(name) => targets.iter().position(|target| *target.name == *name.as_str()).unwrap_or_else(|| {
-            found.push(Violation::new("spec.errorBudget.target", format!("no target is named {:?}", name.0)));
-            0
-        }),
+        Some(name) => targets
+            .iter()
+            .position(|target| *target.name == *name.as_str())
+            .unwrap_or_else(|| {
+                found.push(Violation::new(
+                    "spec.errorBudget.target",
+                    format!("no target is named {:?}", name.0),
+                ));
+                0
+            }),
         None => targets.iter().position(|target| target.contractual).unwrap_or(0),
     }
 }
@@ -391,7 +442,10 @@ fn read_term(spec: &ServiceLevelAgreementSpec, found: &mut Vec<Violation>) -> (O
     if let (Some(Bound::Date(first)), Some(Bound::Date(last))) = (from, expires)
         && last < first
     {
-        found.push(Violation::new("spec.term.expires", "lies before effectiveFrom; swap or correct them"));
+        found.push(Violation::new(
+            "spec.term.expires",
+            "lies before effectiveFrom; swap or correct them",
+        ));
     }
     (from, expires)
 }
@@ -420,7 +474,11 @@ mod tests {
             "{serviceRef: {name: checkout}, reportingPeriod: {kind: Rolling, timeZone: Mars/Base}, errorBudget: {target: x}, \
              targets: [{name: a, kind: Availability, method: Readiness, objective: '100', readiness: {degradedCounts: '2'}}]}",
         );
-        let fields: Vec<_> = Terms::from_spec(&spec).unwrap_err().into_iter().map(|v| v.field).collect();
+        let fields: Vec<_> = Terms::from_spec(&spec)
+            .unwrap_err()
+            .into_iter()
+            .map(|v| v.field)
+            .collect();
         assert_eq!(
             fields,
             [

@@ -9,7 +9,10 @@ use super::violation::Violation;
 /// [`Calendar::with_holidays_of`], once they are found.
 pub fn read_spec(spec: &ServiceCalendarSpec) -> Result<Calendar, Vec<Violation>> {
     Calendar::new(&definition(spec)).map_err(|violations| {
-        violations.into_iter().map(|wrong| Violation::new(format!("spec.{}", wrong.field), wrong.message)).collect()
+        violations
+            .into_iter()
+            .map(|wrong| Violation::new(format!("spec.{}", wrong.field), wrong.message))
+            .collect()
     })
 }
 
@@ -33,10 +36,10 @@ fn definition(spec: &ServiceCalendarSpec) -> CalendarDefinition {
                 name: holiday.name.clone(),
                 date: holiday.date.0.clone(),
                 rrule: holiday.rrule.as_ref().map(|rule| rule.0.clone()),
-                hours: holiday
-                    .hours
-                    .as_ref()
-                    .map(|hours| HolidayHours { from: hours.from.0.clone(), to: hours.to.0.clone() }),
+                hours: holiday.hours.as_ref().map(|hours| HolidayHours {
+                    from: hours.from.0.clone(),
+                    to: hours.to.0.clone(),
+                }),
             })
             .collect(),
         holidays_from: spec.holidays_from.iter().map(|name| name.0.clone()).collect(),

@@ -37,10 +37,11 @@ impl Decimal {
     /// Reads `^\d{1,3}(\.\d{1,4})?$`.
     pub fn parse(text: &str) -> Result<Self, DecimalError> {
         let form = || DecimalError::Form(text.to_owned());
-        let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
-        let digits = |part: &str, max: usize| {
-            (1..=max).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-        };
+        let (whole, fraction) = text
+            .split_once('.')
+            .map_or((text, None), |(whole, rest)| (whole, Some(rest)));
+        let digits =
+            |part: &str, max: usize| (1..=max).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole, 3) || fraction.is_some_and(|part| !digits(part, 4)) {
             return Err(form());
         }
@@ -132,7 +133,9 @@ mod tests {
             assert_eq!(decimal.ten_thousandths(), value);
             assert_eq!(decimal.to_string(), printed);
         }
-        for text in ["99,9", "1e2", "-1", "NaN", "", "1.", ".5", "99.99999", "1000", " 1", "1 "] {
+        for text in [
+            "99,9", "1e2", "-1", "NaN", "", "1.", ".5", "99.99999", "1000", " 1", "1 ",
+        ] {
             assert!(Decimal::parse(text).is_err(), "{text:?}");
         }
     }

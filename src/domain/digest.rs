@@ -81,15 +81,37 @@ fn to_value(data: &impl Serialize) -> Value {
 mod tests {
     use super::*;
 
-    const IDENTITY: Identity<'static> = Identity { kind: "Service", namespace: Some("shop"), name: "checkout" };
+    const IDENTITY: Identity<'static> = Identity {
+        kind: "Service",
+        namespace: Some("shop"),
+        name: "checkout",
+    };
 
     #[test]
     fn a_digest_covers_identity_and_spec_and_not_the_order_of_keys() {
         let digest = of_spec(IDENTITY, &json!({"a": 1, "b": [true]}));
         assert_eq!(digest.len(), 71);
         assert_eq!(digest, of_spec(IDENTITY, &json!({"b": [true], "a": 1})));
-        assert_ne!(digest, of_spec(Identity { name: "other", ..IDENTITY }, &json!({"a": 1, "b": [true]})));
-        assert_ne!(digest, of_spec(Identity { namespace: None, ..IDENTITY }, &json!({"a": 1, "b": [true]})));
+        assert_ne!(
+            digest,
+            of_spec(
+                Identity {
+                    name: "other",
+                    ..IDENTITY
+                },
+                &json!({"a": 1, "b": [true]})
+            )
+        );
+        assert_ne!(
+            digest,
+            of_spec(
+                Identity {
+                    namespace: None,
+                    ..IDENTITY
+                },
+                &json!({"a": 1, "b": [true]})
+            )
+        );
     }
 
     #[test]

@@ -152,14 +152,20 @@ impl Basis {
     /// Takes in an observation made at `at`; returns the basis from then on.
     pub fn observe(&mut self, desired: u32, ready: u32, at: Instant) -> u32 {
         let Some(before) = self.basis else {
-            *self = Self { basis: Some(desired), desired, raised_at: None };
+            *self = Self {
+                basis: Some(desired),
+                desired,
+                raised_at: None,
+            };
             return desired;
         };
         if desired > self.desired {
             self.raised_at = Some(at);
         }
         self.desired = desired;
-        let risen = self.raised_at.is_none_or(|raised| at >= raised.plus_ms(SCALE_UP_GRACE_MS));
+        let risen = self
+            .raised_at
+            .is_none_or(|raised| at >= raised.plus_ms(SCALE_UP_GRACE_MS));
         let basis = if risen { desired } else { desired.min(before.max(ready)) };
         if basis >= desired {
             self.raised_at = None;
@@ -186,10 +192,20 @@ pub fn component_state(thresholds: Thresholds, observation: Observation, basis: 
         Observation::Gone(reason) => (State::Down, reason),
         Observation::Given(state, reason) => (state, reason),
         Observation::Counted { desired: Some(0), .. } if thresholds.idle_at_zero => (State::Up, Reason::Idle),
-        Observation::Counted { ready: 0, desired: Some(0) } => (State::Down, Reason::ScaledToZero),
+        Observation::Counted {
+            ready: 0,
+            desired: Some(0),
+        } => (State::Down, Reason::ScaledToZero),
         Observation::Counted { ready, .. } => {
             if ready < thresholds.min_ready.of(basis) {
-                (State::Down, if ready == 0 { Reason::NoneReady } else { Reason::BelowMinimum })
+                (
+                    State::Down,
+                    if ready == 0 {
+                        Reason::NoneReady
+                    } else {
+                        Reason::BelowMinimum
+                    },
+                )
             } else if thresholds.degraded_below.is_some_and(|wanted| ready < wanted.of(basis)) {
                 (State::Degraded, Reason::Degraded)
             } else {
@@ -204,33 +220,70 @@ mod tests {
     use super::*;
 
     fn pod(id: u128, ready: bool) -> Endpoint {
-        Endpoint { key: EndpointKey::Target(id), ready, serving: ready, terminating: false }
+        Endpoint {
+            key: EndpointKey::Target(id),
+            ready,
+            serving: ready,
+            terminating: false,
+        }
     }
 
     fn leaving(id: u128) -> Endpoint {
-        Endpoint { key: EndpointKey::Target(id), ready: false, serving: true, terminating: true }
+        Endpoint {
+            key: EndpointKey::Target(id),
+            ready: false,
+            serving: true,
+            terminating: true,
+        }
     }
 
     fn address(family: AddressFamily, id: u128) -> Endpoint {
-        Endpoint { key: EndpointKey::Address(family, id), ready: true, serving: true, terminating: false }
+        Endpoint {
+            key: EndpointKey::Address(family, id),
+            ready: true,
+            serving: true,
+            terminating: false,
+        }
     }
 
     /// M-72 b) to h); a) and i) are defaults and kinds of slices, read in `observe::endpoints`.
     #[test]
     fn m_72_ready_counts() {
         let serving = Terminating::Serving;
-        assert_eq!(ready_count([pod(1, true), pod(1, true)], false, serving), 1, "b: dual stack");
+        assert_eq!(
+            ready_count([pod(1, true), pod(1, true)], false, serving),
+            1,
+            "b: dual stack"
+        );
         assert_eq!(ready_count([pod(1, true), pod(2, false)], false, serving), 1, "c");
         let twice = [pod(1, true), pod(2, true), pod(2, true), pod(3, true)];
         assert_eq!(ready_count(twice, false, serving), 3, "d: one endpoint in two slices");
         assert_eq!(ready_count([pod(1, true), leaving(2)], false, serving), 1, "e");
         assert_eq!(ready_count([leaving(1), leaving(2)], false, serving), 2, "f");
-        assert_eq!(ready_count([leaving(1), leaving(2)], false, Terminating::Ignore), 0, "f with Ignore");
-        let bare = [address(AddressFamily::V4, 1), address(AddressFamily::V4, 2), address(AddressFamily::V6, 3)];
+        assert_eq!(
+            ready_count([leaving(1), leaving(2)], false, Terminating::Ignore),
+            0,
+            "f with Ignore"
+        );
+        let bare = [
+            address(AddressFamily::V4, 1),
+            address(AddressFamily::V4, 2),
+            address(AddressFamily::V6, 3),
+        ];
         assert_eq!(ready_count(bare, false, serving), 2, "g: the larger family");
-        let published = [pod(1, true), Endpoint { serving: false, ..pod(2, true) }];
+        let published = [
+            pod(1, true),
+            Endpoint {
+                serving: false,
+                ..pod(2, true)
+            },
+        ];
         assert_eq!(ready_count(published, true, serving), 1, "h: publishNotReadyAddresses");
-        assert_eq!(ready_count([pod(1, false), pod(1, true)], false, serving), 1, "ready if any slice says so");
+        assert_eq!(
+            ready_count([pod(1, false), pod(1, true)], false, serving),
+            1,
+            "ready if any slice says so"
+        );
     }
 
     #[test]
@@ -244,7 +297,15 @@ mod tests {
         let mut basis = Basis::default();
         let mut state = |desired: u32, ready: u32, at: Instant| {
             let of = basis.observe(desired, ready, at);
-            component_state(thresholds, Observation::Counted { ready, desired: Some(desired) }, of).0
+            component_state(
+                thresholds,
+                Observation::Counted {
+                    ready,
+                    desired: Some(desired),
+                },
+                of,
+            )
+            .0
         };
         assert_eq!(state(3, 3, minute(0)), State::Up);
         assert_eq!(state(3, 2, minute(1)), State::Degraded);
@@ -256,20 +317,38 @@ mod tests {
         assert_eq!(basis.deadline(), Some(minute(11)));
         assert_eq!(basis.observe(10, 4, minute(11)), 10);
         assert_eq!(basis.deadline(), None);
-        let counted = Observation::Counted { ready: 4, desired: Some(10) };
-        assert_eq!(component_state(thresholds, counted, 10), (State::Down, Reason::BelowMinimum));
+        let counted = Observation::Counted {
+            ready: 4,
+            desired: Some(10),
+        };
+        assert_eq!(
+            component_state(thresholds, counted, 10),
+            (State::Down, Reason::BelowMinimum)
+        );
         assert_eq!(basis.observe(4, 4, minute(12)), 4, "a decrease applies at once");
     }
 
     #[test]
     fn m_74_scaled_to_zero() {
-        let mut thresholds =
-            Thresholds { min_ready: Threshold::Count(1), degraded_below: None, idle_at_zero: false };
-        let zero = Observation::Counted { ready: 0, desired: Some(0) };
-        assert_eq!(component_state(thresholds, zero, 0), (State::Down, Reason::ScaledToZero));
+        let mut thresholds = Thresholds {
+            min_ready: Threshold::Count(1),
+            degraded_below: None,
+            idle_at_zero: false,
+        };
+        let zero = Observation::Counted {
+            ready: 0,
+            desired: Some(0),
+        };
+        assert_eq!(
+            component_state(thresholds, zero, 0),
+            (State::Down, Reason::ScaledToZero)
+        );
         thresholds.idle_at_zero = true;
         assert_eq!(component_state(thresholds, zero, 0), (State::Up, Reason::Idle));
-        let none = Observation::Counted { ready: 0, desired: Some(3) };
+        let none = Observation::Counted {
+            ready: 0,
+            desired: Some(3),
+        };
         assert_eq!(component_state(thresholds, none, 3), (State::Down, Reason::NoneReady));
     }
 }

@@ -65,7 +65,11 @@ mod tests {
 
     #[test]
     fn words_are_read_back() {
-        for reason in [Reason::AllCriticalReady, Reason::ServiceDeleted, Reason::PermissionMissing] {
+        for reason in [
+            Reason::AllCriticalReady,
+            Reason::ServiceDeleted,
+            Reason::PermissionMissing,
+        ] {
             assert_eq!(Reason::parse(reason.as_str()), Some(reason));
         }
         assert_eq!(Reason::parse("Bad"), None);

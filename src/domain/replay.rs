@@ -99,7 +99,11 @@ impl Replay {
         let mut replay = Self::prepare(objects, &events)?;
         let mut recorder = Recorder::new(&replay);
         let gaps = recorder.plan_gaps(&events)?;
-        let mut marks: Vec<Mark<'_>> = events.iter().map(Mark::Event).chain(gaps.iter().map(Mark::Gap)).collect();
+        let mut marks: Vec<Mark<'_>> = events
+            .iter()
+            .map(Mark::Event)
+            .chain(gaps.iter().map(Mark::Gap))
+            .collect();
         marks.sort_by_key(Mark::order);
         for mark in marks {
             recorder.advance(mark.at());
@@ -108,7 +112,11 @@ impl Replay {
                 Mark::Gap(gap) => recorder.blind(gap),
             }
         }
-        replay.lines = recorder.lines.into_iter().map(|(name, line)| (name, Arc::new(line))).collect();
+        replay.lines = recorder
+            .lines
+            .into_iter()
+            .map(|(name, line)| (name, Arc::new(line)))
+            .collect();
         Ok(replay)
     }
 
@@ -148,8 +156,15 @@ impl Replay {
     /// Judges a period for an instant. Proof ends there.
     pub fn judge(&self, period: &Period, as_of: Instant) -> (Judged, Moment) {
         let grace_ms = self.terms.newest().map_or(0, |version| version.value.grace_ms);
-        let moment = Moment { as_of, horizon: as_of, phase: phase_at(period, grace_ms, as_of) };
-        (judge(self.facts(), |target| self.line(&target.name), period, moment), moment)
+        let moment = Moment {
+            as_of,
+            horizon: as_of,
+            phase: phase_at(period, grace_ms, as_of),
+        };
+        (
+            judge(self.facts(), |target| self.line(&target.name), period, moment),
+            moment,
+        )
     }
 
     fn prepare(objects: &Objects, events: &[Event]) -> Result<Self, ReplayError> {
@@ -161,13 +176,17 @@ impl Replay {
         let rules = ServiceRules::from_spec(&objects.service).map_err(|all| wrong("service", &all[0]))?;
         let mut calendars = Calendars::new();
         for (name, spec) in &objects.calendars {
-            let calendar = read_calendar(spec, &objects.calendars).map_err(|violation| wrong("calendar", &violation))?;
+            let calendar =
+                read_calendar(spec, &objects.calendars).map_err(|violation| wrong("calendar", &violation))?;
             let version = calendar_version(name, spec, calendar, Instant::MIN);
             calendars.insert(name.as_str().into(), Versions::starting_with(version));
         }
         if let Some(name) = terms.calendar.as_ref().filter(|name| !calendars.contains_key(*name)) {
             let remedy = format!("calendar {name:?} is not among the files; add it with -f");
-            return Err(wrong("agreement", &Violation::new("spec.serviceHours.calendar", remedy)));
+            return Err(wrong(
+                "agreement",
+                &Violation::new("spec.serviceHours.calendar", remedy),
+            ));
         }
         let mut replay = Self {
             agreement: (objects.namespace.clone(), objects.name.clone()),
@@ -187,7 +206,10 @@ impl Replay {
     }
 
     fn take_version(&mut self, objects: &Objects, event: &Event) -> Result<(), ReplayError> {
-        let wrong = |violation: &Violation| ReplayError::Line { line: event.line, message: violation.to_string() };
+        let wrong = |violation: &Violation| ReplayError::Line {
+            line: event.line,
+            message: violation.to_string(),
+        };
         match &event.kind {
             EventKind::Agreement { spec } => {
                 let terms = Terms::from_spec(spec).map_err(|all| wrong(&all[0]))?;
@@ -199,9 +221,16 @@ impl Replay {
             }
             EventKind::Calendar { spec } => {
                 let calendar = read_calendar(spec, &objects.calendars).map_err(|violation| wrong(&violation))?;
-                let name = self.terms.newest().and_then(|terms| terms.value.calendar.clone()).ok_or_else(|| {
-                    wrong(&Violation::new("type", "the agreement names no calendar; add serviceHours to it"))
-                })?;
+                let name = self
+                    .terms
+                    .newest()
+                    .and_then(|terms| terms.value.calendar.clone())
+                    .ok_or_else(|| {
+                        wrong(&Violation::new(
+                            "type",
+                            "the agreement names no calendar; add serviceHours to it",
+                        ))
+                    })?;
                 let version = calendar_version(&name, spec, calendar, event.at);
                 self.calendars.entry(name).or_default().accept(version);
             }
@@ -213,25 +242,50 @@ impl Replay {
 
 fn terms_version(objects: &Objects, spec: &ServiceLevelAgreementSpec, terms: Terms, since: Instant) -> Version<Terms> {
     let digest = spec_digest(&objects.namespace, &objects.name, spec).into();
-    Version { since, digest, value: Arc::new(terms) }
+    Version {
+        since,
+        digest,
+        value: Arc::new(terms),
+    }
 }
 
-fn service_version(objects: &Objects, spec: &ServiceSpec, rules: ServiceRules, since: Instant) -> Version<ServiceRules> {
-    let identity =
-        Identity { kind: "Service", namespace: Some(&objects.namespace), name: &objects.service_name };
-    Version { since, digest: digest::of_spec(identity, spec).into(), value: Arc::new(rules) }
+fn service_version(
+    objects: &Objects,
+    spec: &ServiceSpec,
+    rules: ServiceRules,
+    since: Instant,
+) -> Version<ServiceRules> {
+    let identity = Identity {
+        kind: "Service",
+        namespace: Some(&objects.namespace),
+        name: &objects.service_name,
+    };
+    Version {
+        since,
+        digest: digest::of_spec(identity, spec).into(),
+        value: Arc::new(rules),
+    }
 }
 
 fn calendar_version(name: &str, spec: &ServiceCalendarSpec, calendar: Calendar, since: Instant) -> Version<Calendar> {
-    let identity = Identity { kind: "ServiceCalendar", namespace: None, name };
-    Version { since, digest: digest::of_spec(identity, spec).into(), value: Arc::new(calendar) }
+    let identity = Identity {
+        kind: "ServiceCalendar",
+        namespace: None,
+        name,
+    };
+    Version {
+        since,
+        digest: digest::of_spec(identity, spec).into(),
+        value: Arc::new(calendar),
+    }
 }
 
-fn read_calendar(
-    spec: &ServiceCalendarSpec,
-    others: &[(String, ServiceCalendarSpec)],
-) -> Result<Calendar, Violation> {
-    let first = |all: Vec<Violation>| all.into_iter().next().unwrap_or_else(|| Violation::new("spec", "is not valid"));
+fn read_calendar(spec: &ServiceCalendarSpec, others: &[(String, ServiceCalendarSpec)]) -> Result<Calendar, Violation> {
+    let first = |all: Vec<Violation>| {
+        all.into_iter()
+            .next()
+            .unwrap_or_else(|| Violation::new("spec", "is not valid"))
+    };
     let calendar = read_spec(spec).map_err(first)?;
     let mut holidays = Vec::new();
     for (index, name) in spec.holidays_from.iter().enumerate() {
@@ -297,17 +351,37 @@ impl Recorder {
         let rules = replay.service.all()[0].value.clone();
         let tracker = ServiceTracker::new(rules, Reason::NotObserved);
         let blind_until = vec![Instant::MIN; tracker.members().len()];
-        Self { tracker, blind_until, lines: HashMap::new(), targets }
+        Self {
+            tracker,
+            blind_until,
+            lines: HashMap::new(),
+            targets,
+        }
     }
 
     fn plan_gaps(&self, events: &[Event]) -> Result<Vec<GapMark>, ReplayError> {
         let mut gaps = Vec::new();
         for event in events {
-            let EventKind::Gap { until, component, reason } = &event.kind else { continue };
-            let component = component.as_ref().map(|name| self.member(event.line, name)).transpose()?;
+            let EventKind::Gap {
+                until,
+                component,
+                reason,
+            } = &event.kind
+            else {
+                continue;
+            };
+            let component = component
+                .as_ref()
+                .map(|name| self.member(event.line, name))
+                .transpose()?;
             if let Some(span) = Interval::new(event.at, *until) {
                 let reason = reason.unwrap_or(Reason::NotObserved);
-                gaps.push(GapMark { span, component, reason, line: event.line });
+                gaps.push(GapMark {
+                    span,
+                    component,
+                    reason,
+                    line: event.line,
+                });
             }
         }
         Ok(gaps)
@@ -316,7 +390,12 @@ impl Recorder {
     fn member(&self, line: usize, name: &str) -> Result<usize, ReplayError> {
         let count = self.tracker.members().len();
         (0..count)
-            .find(|&index| self.tracker.rules().member_name(index).is_some_and(|member| **member == *name))
+            .find(|&index| {
+                self.tracker
+                    .rules()
+                    .member_name(index)
+                    .is_some_and(|member| **member == *name)
+            })
             .ok_or_else(|| ReplayError::Line {
                 line,
                 message: format!("component: {name:?} is neither a component nor a dependency of the Service"),
@@ -346,9 +425,13 @@ impl Recorder {
             }
             self.blind_until[index] = self.blind_until[index].max(gap.span.to);
             if index < components {
-                self.tracker.observe(index, Observation::Unknown(gap.reason), gap.span.from);
+                self.tracker
+                    .observe(index, Observation::Unknown(gap.reason), gap.span.from);
             } else {
-                let unknown = Member { state: crate::api::service::State::Unknown, reason: gap.reason };
+                let unknown = Member {
+                    state: crate::api::service::State::Unknown,
+                    reason: gap.reason,
+                };
                 self.tracker.set_dependency(index - components, unknown, gap.span.from);
             }
         }
@@ -357,22 +440,37 @@ impl Recorder {
 
     fn take(&mut self, event: &Event, replay: &Replay) -> Result<(), ReplayError> {
         match &event.kind {
-            EventKind::Observe { component, ready, desired, reason } => {
+            EventKind::Observe {
+                component,
+                ready,
+                desired,
+                reason,
+            } => {
                 let index = self.member(event.line, component)?;
                 if index >= self.tracker.rules().components.len() {
                     let message = format!("component: {component:?} is a dependency; give its state with type state");
-                    return Err(ReplayError::Line { line: event.line, message });
+                    return Err(ReplayError::Line {
+                        line: event.line,
+                        message,
+                    });
                 }
                 if event.at < self.blind_until[index] {
                     return Ok(());
                 }
                 let observation = match reason {
                     Some(reason @ (Reason::ServiceDeleted | Reason::WorkloadDeleted)) => Observation::Gone(*reason),
-                    _ => Observation::Counted { ready: *ready, desired: Some(self.desired(index, *desired, *ready)) },
+                    _ => Observation::Counted {
+                        ready: *ready,
+                        desired: Some(self.desired(index, *desired, *ready)),
+                    },
                 };
                 self.tracker.observe(index, observation, event.at);
             }
-            EventKind::State { component, state, reason } => {
+            EventKind::State {
+                component,
+                state,
+                reason,
+            } => {
                 let index = self.member(event.line, component)?;
                 if event.at < self.blind_until[index] {
                     return Ok(());
@@ -383,7 +481,8 @@ impl Recorder {
                     let observation = given_state(*state, reason);
                     self.tracker.observe(index, observation, event.at);
                 } else {
-                    self.tracker.set_dependency(index - components, Member { state: *state, reason }, event.at);
+                    self.tracker
+                        .set_dependency(index - components, Member { state: *state, reason }, event.at);
                 }
             }
             EventKind::Service { .. } => {

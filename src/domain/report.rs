@@ -136,11 +136,27 @@ pub fn judge(
     let rolling = first.and_then(|version| version.value.period.rolling_days());
     let window = match rolling {
         Some(days) => rolling_window(days, moment.as_of.min(period.end)),
-        None => Interval { from: period.start, to: period.end },
+        None => Interval {
+            from: period.start,
+            to: period.end,
+        },
     };
-    let mut judged = Judged { window, parts: Vec::new(), verdict: None, outages: Vec::new() };
+    let mut judged = Judged {
+        window,
+        parts: Vec::new(),
+        verdict: None,
+        outages: Vec::new(),
+    };
     for (span, version) in parts_of(facts, window) {
-        let part = judge_part(facts, &line, span, &version.value, &version.digest, moment, &mut judged.outages);
+        let part = judge_part(
+            facts,
+            &line,
+            span,
+            &version.value,
+            &version.digest,
+            moment,
+            &mut judged.outages,
+        );
         judged.parts.push(part);
     }
     judged.verdict = judged
@@ -156,10 +172,7 @@ pub fn judge(
 
 /// The parts of a window: a change of the judged terms begins another; other edits do not. Outside the term there is
 /// none.
-fn parts_of<'a>(
-    facts: Facts<'a>,
-    window: Interval,
-) -> Vec<(Interval, &'a super::version::Version<Terms>)> {
+fn parts_of<'a>(facts: Facts<'a>, window: Interval) -> Vec<(Interval, &'a super::version::Version<Terms>)> {
     let mut parts: Vec<(Interval, &super::version::Version<Terms>)> = Vec::new();
     for (span, version) in facts.terms.within(window) {
         if let Some((last, before)) = parts.last_mut()
@@ -180,7 +193,9 @@ fn parts_of<'a>(
 
 /// The service hours within a span: of each version of the calendar in its own time. Without calendar: always.
 pub fn hours_within(calendars: &Calendars, calendar: Option<&Arc<str>>, span: Interval) -> Vec<Interval> {
-    let Some(versions) = calendar.and_then(|name| calendars.get(name)) else { return vec![span] };
+    let Some(versions) = calendar.and_then(|name| calendars.get(name)) else {
+        return vec![span];
+    };
     let mut hours: Vec<Interval> = Vec::new();
     for (part, version) in versions.within(span) {
         for open in version.value.hours_within(part) {
@@ -205,7 +220,10 @@ fn judge_part(
     let hours = hours_within(facts.calendars, terms.calendar.as_ref(), span);
     let elapsed = Interval::new(span.from, span.to.min(moment.as_of));
     let to_come: i64 = match (moment.phase, terms.period.rolling_days()) {
-        (Phase::Open, None) => hours.iter().map(|open| (open.to.ms_since(open.from.max(moment.as_of))).max(0)).sum(),
+        (Phase::Open, None) => hours
+            .iter()
+            .map(|open| (open.to.ms_since(open.from.max(moment.as_of))).max(0))
+            .sum(),
         _ => 0,
     };
     let targets = terms
@@ -241,7 +259,12 @@ fn judge_part(
             }
         })
         .collect();
-    JudgedPart { span, terms_digest: digest.clone(), targets, headline: terms.headline }
+    JudgedPart {
+        span,
+        terms_digest: digest.clone(),
+        targets,
+        headline: terms.headline,
+    }
 }
 
 /// Lists the outages with counted time in a part, and counts those that belong to it: whose counted time begins in it.
@@ -258,7 +281,9 @@ fn count_outages(
 ) -> u32 {
     let mut count = 0;
     for run in timeline.down_runs(moment.horizon) {
-        let Some(inside) = run.span.intersect(&span) else { continue };
+        let Some(inside) = run.span.intersect(&span) else {
+            continue;
+        };
         let counted_ms: i64 = clip_list(hours, inside).iter().map(Interval::length_ms).sum();
         if counted_ms == 0 {
             continue;
@@ -271,7 +296,11 @@ fn count_outages(
             // The other part of an outage that an amendment cuts.
             Some(other) if other.target == target.name => other.counted_ms += counted_ms,
             Some(_) => {}
-            None => outages.push(CountedOutage { target: target.name.clone(), run, counted_ms }),
+            None => outages.push(CountedOutage {
+                target: target.name.clone(),
+                run,
+                counted_ms,
+            }),
         }
     }
     count
@@ -314,7 +343,9 @@ pub fn contents(
     let (outages, outages_omitted) = write_outages(judged, zone);
     let (gaps, gaps_omitted) = headline_line.map_or((Vec::new(), None), |line| write_gaps(judged, line, moment, zone));
     let newest = facts.terms.at(elapsed_to.minus_ms(1)).or_else(|| facts.terms.newest());
-    let calendar = newest.and_then(|version| version.value.calendar.as_ref()).and_then(|name| facts.calendars.get(name));
+    let calendar = newest
+        .and_then(|version| version.value.calendar.as_ref())
+        .and_then(|name| facts.calendars.get(name));
     let last = elapsed_to.minus_ms(1);
     Contents {
         result: judged.verdict.map(|verdict| verdict.as_str().to_owned()),
@@ -336,7 +367,9 @@ pub fn contents(
         rules_changed: rules_changed(facts, judged, zone),
         inputs: ReportInputs {
             terms: newest.map(|version| version.digest.to_string()),
-            calendar: calendar.and_then(|versions| versions.at(last)).map(|version| version.digest.to_string()),
+            calendar: calendar
+                .and_then(|versions| versions.at(last))
+                .map(|version| version.digest.to_string()),
             service: facts.service.at(last).map(|version| version.digest.to_string()),
             events: None,
             time_zone_database: time_zone_database().to_owned(),
@@ -374,7 +407,10 @@ fn target_figures(target: &JudgedTarget) -> TargetFigures {
         method: target.terms.method,
         objective: target.terms.yardstick.objective.map(|objective| objective.to_string()),
         result: target.judgement.map(|judgement| judgement.verdict.as_str().to_owned()),
-        reason: target.judgement.and_then(|judgement| judgement.reason).map(str::to_owned),
+        reason: target
+            .judgement
+            .and_then(|judgement| judgement.reason)
+            .map(str::to_owned),
         certain: target.judgement.is_some_and(|judgement| judgement.certain),
         availability: figures.availability().map(Fraction::percent),
         lowest: figures.lowest().map(Fraction::percent),
@@ -410,7 +446,11 @@ fn keep_longest<T>(mut list: Vec<T>, limit: usize, length_ms: impl Fn(&T) -> i64
     if list.len() <= limit {
         return (list, None);
     }
-    let mut lengths: Vec<(i64, usize)> = list.iter().enumerate().map(|(index, item)| (length_ms(item), index)).collect();
+    let mut lengths: Vec<(i64, usize)> = list
+        .iter()
+        .enumerate()
+        .map(|(index, item)| (length_ms(item), index))
+        .collect();
     lengths.sort_by_key(|&(length, index)| (std::cmp::Reverse(length), index));
     let dropped: std::collections::HashSet<usize> = lengths[limit..].iter().map(|&(_, index)| index).collect();
     let omitted = Omitted {
@@ -427,7 +467,9 @@ fn keep_longest<T>(mut list: Vec<T>, limit: usize, length_ms: impl Fn(&T) -> i64
 
 fn write_outages(judged: &Judged, zone: &TimeZone) -> (Vec<Outage>, Option<Omitted>) {
     let several = judged.parts.iter().any(|part| part.targets.len() > 1);
-    let (kept, omitted) = keep_longest(judged.outages.clone(), LISTED_OUTAGES, |outage| outage.run.span.length_ms());
+    let (kept, omitted) = keep_longest(judged.outages.clone(), LISTED_OUTAGES, |outage| {
+        outage.run.span.length_ms()
+    });
     let written = kept
         .into_iter()
         .map(|outage| Outage {
@@ -448,7 +490,9 @@ fn write_outages(judged: &Judged, zone: &TimeZone) -> (Vec<Outage>, Option<Omitt
 fn write_gaps(judged: &Judged, line: &Timeline, moment: Moment, zone: &TimeZone) -> (Vec<Gap>, Option<Omitted>) {
     let mut gaps: Vec<(Interval, bool, String)> = Vec::new();
     for part in &judged.parts {
-        let Some(elapsed) = Interval::new(part.span.from, part.span.to.min(moment.as_of)) else { continue };
+        let Some(elapsed) = Interval::new(part.span.from, part.span.to.min(moment.as_of)) else {
+            continue;
+        };
         for segment in line.segments(elapsed, moment.horizon) {
             if segment.state != State::Unknown {
                 continue;
@@ -490,26 +534,41 @@ fn rules_changed(facts: Facts<'_>, judged: &Judged, zone: &TimeZone) -> Vec<Rule
         for pair in list.windows(2) {
             let ((_, before), (at, after)) = (pair[0], pair[1]);
             if judged.parts.iter().any(|part| part.span.contains(at)) {
-                changes.push((at, RuleChange {
-                    kind: kind.to_owned(),
-                    name: name.to_owned(),
-                    at: at.format_in(zone),
-                    before: before.to_owned(),
-                    after: after.to_owned(),
-                }));
+                changes.push((
+                    at,
+                    RuleChange {
+                        kind: kind.to_owned(),
+                        name: name.to_owned(),
+                        at: at.format_in(zone),
+                        before: before.to_owned(),
+                        after: after.to_owned(),
+                    },
+                ));
             }
         }
     };
-    let mut calendars: Vec<&Arc<str>> =
-        facts.terms.all().iter().filter_map(|version| version.value.calendar.as_ref()).collect();
+    let mut calendars: Vec<&Arc<str>> = facts
+        .terms
+        .all()
+        .iter()
+        .filter_map(|version| version.value.calendar.as_ref())
+        .collect();
     calendars.sort();
     calendars.dedup();
     for name in calendars {
         if let Some(versions) = facts.calendars.get(name) {
-            note("ServiceCalendar", name, versions.all().iter().map(|v| (v.since, &*v.digest)).collect());
+            note(
+                "ServiceCalendar",
+                name,
+                versions.all().iter().map(|v| (v.since, &*v.digest)).collect(),
+            );
         }
     }
-    note("Service", facts.service_name, facts.service.all().iter().map(|v| (v.since, &*v.digest)).collect());
+    note(
+        "Service",
+        facts.service_name,
+        facts.service.all().iter().map(|v| (v.since, &*v.digest)).collect(),
+    );
     changes.sort_by_key(|(at, _)| *at);
     let skip = changes.len().saturating_sub(LISTED_RULE_CHANGES);
     changes.into_iter().skip(skip).map(|(_, change)| change).collect()

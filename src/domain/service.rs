@@ -87,7 +87,10 @@ impl ServiceRules {
             check_component(component, &format!("spec.components[{index}]"), &mut violations);
             if !names.insert(component.name.as_str()) {
                 let field = format!("spec.components[{index}].name");
-                violations.push(Violation::new(field, format!("{:?} occurs twice; rename one", component.name.0)));
+                violations.push(Violation::new(
+                    field,
+                    format!("{:?} occurs twice; rename one", component.name.0),
+                ));
             }
         }
         for (index, dependency) in spec.dependencies.iter().enumerate() {
@@ -95,7 +98,10 @@ impl ServiceRules {
                 let field = format!("spec.dependencies[{index}].name");
                 violations.push(Violation::new(
                     field,
-                    format!("{:?} already names a component or dependency; rename one", dependency.name.0),
+                    format!(
+                        "{:?} already names a component or dependency; rename one",
+                        dependency.name.0
+                    ),
                 ));
             }
             if dependency.service.is_some() == dependency.external.is_some() {
@@ -128,7 +134,10 @@ impl ServiceRules {
         let components = self.components.len();
         match self.components.get(index) {
             Some(component) => Some(&component.name),
-            None => self.dependencies.get(index - components).map(|dependency| &dependency.name),
+            None => self
+                .dependencies
+                .get(index - components)
+                .map(|dependency| &dependency.name),
         }
     }
 }
@@ -152,7 +161,10 @@ fn read_groups(spec: &ServiceSpec, violations: &mut Vec<Violation>) -> Vec<Group
                 Some(found) => members.push(found),
                 None => violations.push(Violation::new(
                     format!("{field}.members[{place}]"),
-                    format!("{:?} is neither a component nor a dependency; correct the name", member.0),
+                    format!(
+                        "{:?} is neither a component nor a dependency; correct the name",
+                        member.0
+                    ),
                 )),
             }
         }
@@ -160,17 +172,28 @@ fn read_groups(spec: &ServiceSpec, violations: &mut Vec<Violation>) -> Vec<Group
         if need == 0 || need > group.members.len() {
             violations.push(Violation::new(
                 format!("{field}.need"),
-                format!("{need} of {} members cannot be needed; use 1 to {}", group.members.len(), group.members.len()),
+                format!(
+                    "{need} of {} members cannot be needed; use 1 to {}",
+                    group.members.len(),
+                    group.members.len()
+                ),
             ));
         }
-        groups.push(GroupRules { name: group.name.as_str().into(), members, need });
+        groups.push(GroupRules {
+            name: group.name.as_str().into(),
+            members,
+            need,
+        });
     }
     groups
 }
 
 fn check_component(component: &Component, field: &str, violations: &mut Vec<Violation>) {
     if component.workload_ref.is_none() && component.endpoints_of.is_none() && component.selector.is_none() {
-        violations.push(Violation::new(field, "say what to measure: set endpointsOf, workloadRef or selector"));
+        violations.push(Violation::new(
+            field,
+            "say what to measure: set endpointsOf, workloadRef or selector",
+        ));
     }
     if component.selector.as_ref().is_some_and(is_empty_selector) {
         violations.push(Violation::new(
@@ -178,7 +201,10 @@ fn check_component(component: &Component, field: &str, violations: &mut Vec<Viol
             "an empty selector matches every Pod; add matchLabels or matchExpressions",
         ));
     }
-    for (name, threshold) in [("minReady", &component.min_ready), ("degradedBelow", &component.degraded_below)] {
+    for (name, threshold) in [
+        ("minReady", &component.min_ready),
+        ("degradedBelow", &component.degraded_below),
+    ] {
         let Some(threshold) = threshold else { continue };
         if threshold.is_percentage() && component.workload_ref.is_none() {
             violations.push(Violation::new(
@@ -196,13 +222,19 @@ fn check_component(component: &Component, field: &str, violations: &mut Vec<Viol
 }
 
 fn is_empty_selector(selector: &LabelSelector) -> bool {
-    selector.match_labels.as_ref().is_none_or(std::collections::BTreeMap::is_empty)
+    selector
+        .match_labels
+        .as_ref()
+        .is_none_or(std::collections::BTreeMap::is_empty)
         && selector.match_expressions.as_ref().is_none_or(Vec::is_empty)
 }
 
 fn read_threshold(threshold: &ReadyThreshold) -> Option<Threshold> {
     match &threshold.0 {
-        IntOrString::Int(count) => u32::try_from(*count).ok().filter(|count| *count >= 1).map(Threshold::Count),
+        IntOrString::Int(count) => u32::try_from(*count)
+            .ok()
+            .filter(|count| *count >= 1)
+            .map(Threshold::Count),
         IntOrString::String(text) => text
             .strip_suffix('%')
             .and_then(|digits| digits.parse().ok())
@@ -223,7 +255,11 @@ fn component_rules(component: &Component) -> ComponentRules {
         measure,
         workload: component.workload_ref.clone(),
         thresholds: Thresholds {
-            min_ready: component.min_ready.as_ref().and_then(read_threshold).unwrap_or(Threshold::Count(1)),
+            min_ready: component
+                .min_ready
+                .as_ref()
+                .and_then(read_threshold)
+                .unwrap_or(Threshold::Count(1)),
             degraded_below: component.degraded_below.as_ref().and_then(read_threshold),
             idle_at_zero: component.idle_at_zero.unwrap_or(false),
         },
@@ -277,9 +313,17 @@ pub fn compose(rules: &ServiceRules, members: &[Member]) -> Composite {
                 (State::Down, false) => Reason::DependencyDown,
                 _ => member.reason,
             };
-            critical.push(Composite { state: member.state, reason, member: Some(index) });
+            critical.push(Composite {
+                state: member.state,
+                reason,
+                member: Some(index),
+            });
         } else if index < components && member.state == State::Down && optional_down.is_none() {
-            optional_down = Some(Composite { state: State::Degraded, reason: Reason::Degraded, member: Some(index) });
+            optional_down = Some(Composite {
+                state: State::Degraded,
+                reason: Reason::Degraded,
+                member: Some(index),
+            });
         }
     }
     critical.extend(rules.groups.iter().map(|group| group_state(group, members)));
@@ -296,12 +340,20 @@ pub fn compose(rules: &ServiceRules, members: &[Member]) -> Composite {
 pub fn compose_named(rules: &ServiceRules, members: &[Member], names: &[Arc<str>]) -> Composite {
     let critical: Vec<Composite> = names
         .iter()
-        .map(|name| match rules.components.iter().position(|component| component.name == *name) {
-            Some(index) => {
-                Composite { state: members[index].state, reason: members[index].reason, member: Some(index) }
-            }
-            None => Composite { state: State::Unknown, reason: Reason::NeverSeen, member: None },
-        })
+        .map(
+            |name| match rules.components.iter().position(|component| component.name == *name) {
+                Some(index) => Composite {
+                    state: members[index].state,
+                    reason: members[index].reason,
+                    member: Some(index),
+                },
+                None => Composite {
+                    state: State::Unknown,
+                    reason: Reason::NeverSeen,
+                    member: None,
+                },
+            },
+        )
         .collect();
     [State::Down, State::Unknown, State::Degraded]
         .into_iter()
@@ -318,24 +370,60 @@ fn up_reason(critical: &[Composite]) -> Composite {
     } else {
         Reason::AllCriticalReady
     };
-    Composite { state: State::Up, reason, member: None }
+    Composite {
+        state: State::Up,
+        reason,
+        member: None,
+    }
 }
 
 /// The state of a redundant group: enough members Up, else with the Degraded ones, else with the Unknown ones.
 fn group_state(group: &GroupRules, members: &[Member]) -> Composite {
-    let count = |state: State| group.members.iter().filter(|&&index| members[index].state == state).count();
+    let count = |state: State| {
+        group
+            .members
+            .iter()
+            .filter(|&&index| members[index].state == state)
+            .count()
+    };
     let (up, degraded, unknown) = (count(State::Up), count(State::Degraded), count(State::Unknown));
-    let first = |state: State| group.members.iter().copied().find(|&index| members[index].state == state);
+    let first = |state: State| {
+        group
+            .members
+            .iter()
+            .copied()
+            .find(|&index| members[index].state == state)
+    };
     if up >= group.need {
-        let reason = if first(State::Down).is_some() { Reason::RedundancyLost } else { Reason::AllCriticalReady };
-        Composite { state: State::Up, reason, member: None }
+        let reason = if first(State::Down).is_some() {
+            Reason::RedundancyLost
+        } else {
+            Reason::AllCriticalReady
+        };
+        Composite {
+            state: State::Up,
+            reason,
+            member: None,
+        }
     } else if up + degraded >= group.need {
-        Composite { state: State::Degraded, reason: Reason::Degraded, member: first(State::Degraded) }
+        Composite {
+            state: State::Degraded,
+            reason: Reason::Degraded,
+            member: first(State::Degraded),
+        }
     } else if up + degraded + unknown >= group.need {
-        Composite { state: State::Unknown, reason: Reason::NotObserved, member: first(State::Unknown) }
+        Composite {
+            state: State::Unknown,
+            reason: Reason::NotObserved,
+            member: first(State::Unknown),
+        }
     } else {
         let member = first(State::Down);
-        Composite { state: State::Down, reason: member.map_or(Reason::NoneReady, |index| members[index].reason), member }
+        Composite {
+            state: State::Down,
+            reason: member.map_or(Reason::NoneReady, |index| members[index].reason),
+            member,
+        }
     }
 }
 
@@ -352,21 +440,40 @@ mod tests {
                 critical,
                 measure: Measure::Workload,
                 workload: None,
-                thresholds: Thresholds { min_ready: Threshold::Count(1), degraded_below: None, idle_at_zero: false },
+                thresholds: Thresholds {
+                    min_ready: Threshold::Count(1),
+                    degraded_below: None,
+                    idle_at_zero: false,
+                },
                 terminating: Terminating::Serving,
             })
             .collect();
-        ServiceRules { measured: true, components, dependencies: Vec::new(), groups }
+        ServiceRules {
+            measured: true,
+            components,
+            dependencies: Vec::new(),
+            groups,
+        }
     }
 
     fn members(states: &[State]) -> Vec<Member> {
-        states.iter().map(|&state| Member { state, reason: Reason::NoneReady }).collect()
+        states
+            .iter()
+            .map(|&state| Member {
+                state,
+                reason: Reason::NoneReady,
+            })
+            .collect()
     }
 
     #[test]
     fn m_76_redundant_groups() {
         use State::{Degraded, Down, Unknown, Up};
-        let group = GroupRules { name: "g".into(), members: vec![0, 1, 2], need: 2 };
+        let group = GroupRules {
+            name: "g".into(),
+            members: vec![0, 1, 2],
+            need: 2,
+        };
         let rules = rules(&[true, true, true], vec![group]);
         for (states, expected) in [
             ([Up, Up, Down], Up),
@@ -378,7 +485,10 @@ mod tests {
         ] {
             assert_eq!(compose(&rules, &members(&states)).state, expected, "{states:?}");
         }
-        assert_eq!(compose(&rules, &members(&[Up, Up, Down])).reason, Reason::RedundancyLost);
+        assert_eq!(
+            compose(&rules, &members(&[Up, Up, Down])).reason,
+            Reason::RedundancyLost
+        );
     }
 
     #[test]

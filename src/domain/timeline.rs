@@ -35,7 +35,9 @@ impl Source {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Live, Self::Inferred, Self::Backfilled].into_iter().find(|source| source.as_str() == text)
+        [Self::Live, Self::Inferred, Self::Backfilled]
+            .into_iter()
+            .find(|source| source.as_str() == text)
     }
 }
 
@@ -64,7 +66,13 @@ pub struct EntryError {
 impl Entry {
     /// An observed state.
     pub fn live(at: Instant, state: State, component: Option<Arc<str>>, reason: Reason) -> Self {
-        Self { at, state, source: Source::Live, component, reason: Some(reason) }
+        Self {
+            at,
+            state,
+            source: Source::Live,
+            component,
+            reason: Some(reason),
+        }
     }
 
     /// The ledger form, with the instant in the zone of the agreement.
@@ -101,7 +109,13 @@ impl Entry {
         if words.next().is_some() {
             return Err(error());
         }
-        Ok(Self { at, state, source, component, reason })
+        Ok(Self {
+            at,
+            state,
+            source,
+            component,
+            reason,
+        })
     }
 
     fn says_the_same(&self, other: &Self) -> bool {
@@ -198,7 +212,9 @@ impl Timeline {
 
     fn first_needed(&self, instant: Instant) -> usize {
         let after = self.entries.partition_point(|entry| entry.at <= instant);
-        let Some(mut first) = after.checked_sub(1) else { return 0 };
+        let Some(mut first) = after.checked_sub(1) else {
+            return 0;
+        };
         while first > 0 && self.entries[first].state == State::Down && self.entries[first - 1].state == State::Down {
             first -= 1;
         }
@@ -208,17 +224,33 @@ impl Timeline {
     /// The states within `span`, in order and without holes. Before the first entry, and from `horizon` on, Unknown.
     pub fn segments(&self, span: Interval, horizon: Instant) -> impl Iterator<Item = Segment> + '_ {
         let known_to = span.to.min(horizon).max(span.from);
-        let first = self.entries.partition_point(|entry| entry.at <= span.from).saturating_sub(1);
+        let first = self
+            .entries
+            .partition_point(|entry| entry.at <= span.from)
+            .saturating_sub(1);
         let unknown = |from: Instant, to: Instant| {
-            Interval::new(from, to).map(|span| Segment { span, state: State::Unknown, source: Source::Live })
+            Interval::new(from, to).map(|span| Segment {
+                span,
+                state: State::Unknown,
+                source: Source::Live,
+            })
         };
-        let begin = self.entries.get(first).map_or(known_to, |entry| entry.at.max(span.from).min(known_to));
+        let begin = self
+            .entries
+            .get(first)
+            .map_or(known_to, |entry| entry.at.max(span.from).min(known_to));
         let head = unknown(span.from, begin);
         let tail = unknown(known_to, span.to);
-        let body = self.entries[first..].iter().enumerate().map_while(move |(offset, entry)| {
-            let next = self.entries.get(first + offset + 1).map_or(known_to, |next| next.at.min(known_to));
-            (entry.at < known_to).then_some((entry, next))
-        });
+        let body = self.entries[first..]
+            .iter()
+            .enumerate()
+            .map_while(move |(offset, entry)| {
+                let next = self
+                    .entries
+                    .get(first + offset + 1)
+                    .map_or(known_to, |next| next.at.min(known_to));
+                (entry.at < known_to).then_some((entry, next))
+            });
         let body = body.filter_map(move |(entry, next)| {
             Interval::new(entry.at.max(span.from), next).map(|span| Segment {
                 span,
@@ -236,7 +268,11 @@ impl Timeline {
             if entry.state != State::Down || entry.at >= horizon {
                 continue;
             }
-            let next = self.entries.get(index + 1).map(|next| next.at).filter(|at| *at < horizon);
+            let next = self
+                .entries
+                .get(index + 1)
+                .map(|next| next.at)
+                .filter(|at| *at < horizon);
             let to = next.unwrap_or(horizon);
             match runs.last_mut() {
                 Some(run) if run.span.to == entry.at => {
@@ -304,7 +340,12 @@ mod tests {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let text = "2026-10-12T10:05:04.000+02:00 Degraded live api Degraded";
         assert_eq!(Entry::parse(text).unwrap().format(&zone), text);
-        for bad in ["", "2026-10-12T10:05:04.000+02:00 Degraded live api", "x Up live - -", "2026-10-12T10:05:04Z Bad live - -"] {
+        for bad in [
+            "",
+            "2026-10-12T10:05:04.000+02:00 Degraded live api",
+            "x Up live - -",
+            "2026-10-12T10:05:04Z Bad live - -",
+        ] {
             assert!(Entry::parse(bad).is_err(), "{bad:?}");
         }
     }
@@ -315,7 +356,10 @@ mod tests {
         assert!(timeline.push(entry(0, State::Up)));
         assert!(!timeline.push(entry(5, State::Up)));
         assert!(timeline.push(entry(7, State::Down)));
-        assert!(timeline.push(entry(7, State::Up)), "replaced, and then the same as before");
+        assert!(
+            timeline.push(entry(7, State::Up)),
+            "replaced, and then the same as before"
+        );
         assert_eq!(timeline.entries().len(), 1);
     }
 
@@ -323,19 +367,39 @@ mod tests {
     fn segments_cover_the_span_without_holes() {
         let timeline = Timeline::from_entries(vec![entry(10, State::Up), entry(20, State::Down)]);
         let span = Interval::new(at(0), at(40)).unwrap();
-        let segments: Vec<_> = timeline.segments(span, at(30)).map(|s| (s.span.from.as_ms(), s.state)).collect();
+        let segments: Vec<_> = timeline
+            .segments(span, at(30))
+            .map(|s| (s.span.from.as_ms(), s.state))
+            .collect();
         assert_eq!(
             segments,
-            [(0, State::Unknown), (10, State::Up), (20, State::Down), (30, State::Unknown)]
+            [
+                (0, State::Unknown),
+                (10, State::Up),
+                (20, State::Down),
+                (30, State::Unknown)
+            ]
         );
         let inside = Interval::new(at(12), at(15)).unwrap();
         assert_eq!(timeline.segments(inside, at(30)).count(), 1);
         let empty = Timeline::default();
-        assert_eq!(empty.segments(span, at(30)).map(|s| s.span.length_ms()).sum::<i64>(), 40);
+        assert_eq!(
+            empty.segments(span, at(30)).map(|s| s.span.length_ms()).sum::<i64>(),
+            40
+        );
         let before = Interval::new(at(0), at(5)).unwrap();
-        assert_eq!(timeline.segments(before, at(30)).map(|s| s.span.length_ms()).sum::<i64>(), 5);
+        assert_eq!(
+            timeline
+                .segments(before, at(30))
+                .map(|s| s.span.length_ms())
+                .sum::<i64>(),
+            5
+        );
         let after = Interval::new(at(35), at(45)).unwrap();
-        let states: Vec<_> = timeline.segments(after, at(30)).map(|s| (s.span.length_ms(), s.state)).collect();
+        let states: Vec<_> = timeline
+            .segments(after, at(30))
+            .map(|s| (s.span.length_ms(), s.state))
+            .collect();
         assert_eq!(states, [(10, State::Unknown)]);
     }
 
@@ -347,7 +411,11 @@ mod tests {
             Entry::live(at(15), State::Down, None, Reason::NoneReady),
             entry(30, State::Up),
         ]);
-        let kept: Vec<_> = timeline.entries_for(at(20), at(30)).iter().map(|e| e.at.as_ms()).collect();
+        let kept: Vec<_> = timeline
+            .entries_for(at(20), at(30))
+            .iter()
+            .map(|e| e.at.as_ms())
+            .collect();
         assert_eq!(kept, [10, 15]);
         let mut forgotten = timeline.clone();
         forgotten.forget_before(at(20));

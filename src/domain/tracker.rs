@@ -28,7 +28,10 @@ impl TrackedMember {
     fn new(reason: Reason) -> Self {
         Self {
             observation: Observation::Unknown(reason),
-            member: Member { state: State::Unknown, reason },
+            member: Member {
+                state: State::Unknown,
+                reason,
+            },
             since: None,
             basis: Basis::default(),
         }
@@ -62,7 +65,10 @@ impl ServiceTracker {
     /// A tracker that has seen nothing yet.
     pub fn new(rules: Arc<ServiceRules>, reason: Reason) -> Self {
         let count = rules.components.len() + rules.dependencies.len();
-        Self { rules, members: vec![TrackedMember::new(reason); count] }
+        Self {
+            rules,
+            members: vec![TrackedMember::new(reason); count],
+        }
     }
 
     /// The rules in force.
@@ -96,7 +102,10 @@ impl ServiceTracker {
         let tracked = &mut self.members[component];
         tracked.observation = observation;
         let basis = match observation {
-            Observation::Counted { ready, desired: Some(desired) } => tracked.basis.observe(desired, ready, at),
+            Observation::Counted {
+                ready,
+                desired: Some(desired),
+            } => tracked.basis.observe(desired, ready, at),
             _ => 0,
         };
         let (state, reason) = component_state(thresholds, observation, basis);
@@ -129,7 +138,11 @@ impl ServiceTracker {
     /// The state of the service now.
     pub fn composite(&self) -> Composite {
         if !self.rules.measured {
-            return Composite { state: State::Unknown, reason: Reason::StageNotMeasured, member: None };
+            return Composite {
+                state: State::Unknown,
+                reason: Reason::StageNotMeasured,
+                member: None,
+            };
         }
         compose(&self.rules, &self.states())
     }
@@ -140,7 +153,10 @@ impl ServiceTracker {
             Some(names) if self.rules.measured => compose_named(&self.rules, &self.states(), names),
             _ => self.composite(),
         };
-        let component = composite.member.and_then(|index| self.rules.member_name(index)).cloned();
+        let component = composite
+            .member
+            .and_then(|index| self.rules.member_name(index))
+            .cloned();
         Entry::live(at, composite.state, component, composite.reason)
     }
 

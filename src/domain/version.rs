@@ -87,7 +87,11 @@ mod tests {
     use super::*;
 
     fn version(since: i64, digest: &str) -> Version<u8> {
-        Version { since: Instant::from_ms(since), digest: digest.into(), value: Arc::new(0) }
+        Version {
+            since: Instant::from_ms(since),
+            digest: digest.into(),
+            value: Arc::new(0),
+        }
     }
 
     #[test]
@@ -96,9 +100,15 @@ mod tests {
         assert!(!versions.accept(version(15, "a")));
         assert!(versions.accept(version(20, "b")));
         let digest = |ms: i64| versions.at(Instant::from_ms(ms)).unwrap().digest.to_string();
-        assert_eq!((digest(0), digest(19), digest(20)), ("a".into(), "a".into(), "b".into()));
+        assert_eq!(
+            (digest(0), digest(19), digest(20)),
+            ("a".into(), "a".into(), "b".into())
+        );
         let span = Interval::new(Instant::from_ms(5), Instant::from_ms(30)).unwrap();
-        let parts: Vec<_> = versions.within(span).map(|(part, v)| (part.length_ms(), v.digest.to_string())).collect();
+        let parts: Vec<_> = versions
+            .within(span)
+            .map(|(part, v)| (part.length_ms(), v.digest.to_string()))
+            .collect();
         assert_eq!(parts, [(15, "a".into()), (10, "b".into())]);
     }
 

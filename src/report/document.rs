@@ -4,9 +4,7 @@ use serde::Serialize;
 
 use crate::api::ServiceReport;
 use crate::api::agreement::Headline;
-use crate::api::report::{
-    Gap, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, SubjectKind,
-};
+use crate::api::report::{Gap, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, SubjectKind};
 use crate::domain::period::Period;
 use crate::domain::replay::Replay;
 use crate::domain::report::{Contents, contents};
@@ -115,7 +113,10 @@ impl Document {
             gaps_omitted: written.gaps_omitted,
             rules_changed: written.rules_changed,
             rolled_up: written.rolled_up,
-            inputs: Some(ReportInputs { events: Some(replay.events as u64), ..written.inputs }),
+            inputs: Some(ReportInputs {
+                events: Some(replay.events as u64),
+                ..written.inputs
+            }),
             previous_digest: None,
             digest: None,
             headline: written.headline,

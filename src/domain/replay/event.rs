@@ -95,17 +95,25 @@ pub fn parse_line(line: usize, text: &str) -> Result<Option<Event>, EventError> 
         return Ok(None);
     }
     if text.len() > EVENT_LINE_BYTES {
-        return Err(fail(format!("{} bytes; a line has at most {EVENT_LINE_BYTES}", text.len())));
+        return Err(fail(format!(
+            "{} bytes; a line has at most {EVENT_LINE_BYTES}",
+            text.len()
+        )));
     }
     let value: Value = serde_json::from_str(text).map_err(|error| fail(format!("not a JSON object: {error}")))?;
-    let Value::Object(fields) = value else { return Err(fail("not a JSON object".to_owned())) };
+    let Value::Object(fields) = value else {
+        return Err(fail("not a JSON object".to_owned()));
+    };
     let reader = Reader { fields: &fields };
     let kind = reader.text("type").map_err(fail)?;
     let Some((_, known)) = TYPES.iter().find(|(name, _)| *name == kind) else {
         let names: Vec<_> = TYPES.iter().map(|(name, _)| *name).collect();
         return Err(fail(format!("type: {kind:?} is not one of {}", names.join(", "))));
     };
-    if let Some(unknown) = fields.keys().find(|key| !known.contains(&key.as_str()) && *key != "at" && *key != "type") {
+    if let Some(unknown) = fields
+        .keys()
+        .find(|key| !known.contains(&key.as_str()) && *key != "at" && *key != "type")
+    {
         return Err(fail(format!("unknown field {unknown}")));
     }
     let at = reader.instant("at").map_err(fail)?;
@@ -176,13 +184,19 @@ impl Reader<'_> {
     }
 
     fn reason(&self) -> Result<Option<Reason>, String> {
-        let Some(text) = self.optional_text("reason")? else { return Ok(None) };
-        Reason::parse(&text).map(Some).ok_or_else(|| format!("reason: {text:?} is not known"))
+        let Some(text) = self.optional_text("reason")? else {
+            return Ok(None);
+        };
+        Reason::parse(&text)
+            .map(Some)
+            .ok_or_else(|| format!("reason: {text:?} is not known"))
     }
 
     fn spec<T: serde::de::DeserializeOwned>(&self) -> Result<Box<T>, String> {
         let value = self.fields.get("spec").ok_or("spec: is missing")?;
-        serde_json::from_value(value.clone()).map(Box::new).map_err(|error| format!("spec: {error}"))
+        serde_json::from_value(value.clone())
+            .map(Box::new)
+            .map_err(|error| format!("spec: {error}"))
     }
 }
 
@@ -196,10 +210,21 @@ mod tests {
         let line = r#"{"at": "2025-11-10T10:00:00", "type": "observe", "component": "api", "ready": 3}"#;
         assert_eq!(parse_line(7, line).unwrap_err().to_string(), "line 7: at: no offset");
         let line = r#"{"at": "2025-11-10T10:00:00Z", "type": "observe", "component": "api", "raedy": 3}"#;
-        assert_eq!(parse_line(9, line).unwrap_err().to_string(), "line 9: unknown field raedy");
+        assert_eq!(
+            parse_line(9, line).unwrap_err().to_string(),
+            "line 9: unknown field raedy"
+        );
         let line = r#"{"at": "2025-11-10T10:00:00Z", "type": "observe", "component": "api", "ready": -3}"#;
-        assert_eq!(parse_line(2, line).unwrap_err().to_string(), "line 2: ready: -3 is not a whole number from 0 on");
-        assert!(parse_line(1, "[1]").unwrap_err().to_string().starts_with("line 1: not a JSON object"));
+        assert_eq!(
+            parse_line(2, line).unwrap_err().to_string(),
+            "line 2: ready: -3 is not a whole number from 0 on"
+        );
+        assert!(
+            parse_line(1, "[1]")
+                .unwrap_err()
+                .to_string()
+                .starts_with("line 1: not a JSON object")
+        );
         assert!(parse_line(1, "  ").unwrap().is_none());
     }
 }
