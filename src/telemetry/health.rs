@@ -190,12 +190,12 @@ impl Report {
         let mut text = String::new();
         for Line { name, failure } in &self.lines {
             match failure {
-                None => text.push_str(&format!("[+]{name} ok\n")),
-                Some(reason) => text.push_str(&format!("[-]{name} failed: {reason}\n")),
+                None => text.extend(["[+]", name, " ok\n"]),
+                Some(reason) => text.extend(["[-]", name, " failed: ", reason, "\n"]),
             }
         }
         let outcome = if self.holds() { "passed" } else { "failed" };
-        text.push_str(&format!("{} check {outcome}\n", self.name));
+        text.extend([self.name, " check ", outcome, "\n"]);
         text
     }
 }

@@ -31,19 +31,19 @@ macro_rules! label {
 label! {
     /// Where facts come from: a watched resource, or something that is asked.
     Source {
-        /// EndpointSlices.
+        /// `EndpointSlices`.
         EndpointSlices => "endpointslices",
         /// Core Services.
         CoreServices => "services",
         /// Deployments.
         Deployments => "deployments",
-        /// StatefulSets.
+        /// `StatefulSets`.
         StatefulSets => "statefulsets",
-        /// DaemonSets.
+        /// `DaemonSets`.
         DaemonSets => "daemonsets",
         /// Pods.
         Pods => "pods",
-        /// ControllerRevisions: versions of our kinds.
+        /// `ControllerRevisions`: versions of our kinds.
         ControllerRevisions => "controllerrevisions",
         /// Our Services.
         Services => "services.assize.dev",

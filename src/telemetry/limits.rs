@@ -30,7 +30,7 @@ pub const REQUEST_HEAD: Duration = Duration::from_secs(10);
 pub const DIAGNOSTICS: Duration = Duration::from_secs(10);
 
 /// Age from which a connection takes no more requests: a slow reader cannot hold one for ever.
-pub const CONNECTION_AGE: Duration = Duration::from_secs(120);
+pub const CONNECTION_AGE: Duration = Duration::from_mins(2);
 
 /// How long a connection may take to finish its answer after it was told to end; below the grace of a Pod.
 pub const CONNECTION_DRAIN: Duration = Duration::from_secs(5);

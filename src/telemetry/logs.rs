@@ -140,12 +140,7 @@ where
 {
     let layer = tracing_subscriber::fmt::layer();
     match format {
-        LogFormat::Json => layer
-            .json()
-            .with_ansi(false)
-            .flatten_event(true)
-            .with_writer(writer)
-            .boxed(),
+        LogFormat::Json => layer.json().with_ansi(false).with_writer(writer).boxed(),
         // On a terminal the default stays, which also follows NO_COLOR.
         LogFormat::Text if terminal => layer.with_writer(writer).boxed(),
         LogFormat::Text => layer.with_ansi(false).with_writer(writer).boxed(),
@@ -188,13 +183,23 @@ fn traces(endpoint: Option<&str>) -> Result<(Option<BoxedLayer>, LogGuard), LogE
         .build();
     let layer = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("assize"))
-        .boxed();
+        .with_filter(tracing_subscriber::filter::filter_fn(|span| {
+            !is_exporter(span.target())
+        }));
     Ok((
-        Some(layer),
+        Some(layer.boxed()),
         LogGuard {
             provider: Some(provider),
         },
     ))
+}
+
+/// Whether a span is of what sends the spans: each sending would be the cause of the next one.
+#[cfg(feature = "otlp")]
+fn is_exporter(target: &str) -> bool {
+    let name = target.split("::").next().unwrap_or_default();
+    ["h2", "hyper", "hyper_util", "tonic", "tower", "opentelemetry"].contains(&name)
+        || name.starts_with("opentelemetry_")
 }
 
 #[cfg(test)]
@@ -220,7 +225,11 @@ mod tests {
         }
     }
 
+    /// What the process knows of the filters in force is global, so one test logs at a time.
+    static TURN: Mutex<()> = Mutex::new(());
+
     fn logged(format: LogFormat, filter: &str) -> String {
+        let _turn = TURN.lock();
         let captured = Captured::default();
         let writer = captured.clone();
         let subscriber = tracing_subscriber::registry()
@@ -245,8 +254,8 @@ mod tests {
     fn json_is_one_object_a_line() {
         let text = logged(LogFormat::Json, "info");
         let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
-        assert_eq!(line["message"], "written");
-        assert_eq!(line["kind"], "Service");
+        assert_eq!(line["fields"]["message"], "written");
+        assert_eq!(line["fields"]["kind"], "Service");
         assert_eq!(line["level"], "INFO");
     }
 
@@ -283,10 +292,33 @@ mod tests {
 
     #[cfg(feature = "otlp")]
     #[tokio::test(flavor = "multi_thread")]
-    async fn traces_are_made_inside_the_runtime() {
-        let (layer, guard) = traces(Some("http://127.0.0.1:1")).unwrap();
-        assert!(layer.is_some());
-        tokio::task::spawn_blocking(|| guard.shutdown()).await.unwrap();
+    async fn the_guard_sends_the_last_traces() {
+        use tokio::io::AsyncReadExt;
+
+        let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", collector.local_addr().unwrap());
+        let (layer, guard) = traces(Some(&endpoint)).unwrap();
+        {
+            let _turn = TURN.lock();
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                tracing::info_span!("reconcile").in_scope(|| {});
+            });
+        }
+        let ended = tokio::task::spawn_blocking(|| guard.shutdown());
+        let (mut connection, _) = collector.accept().await.unwrap();
+        let mut preface = [0; 14];
+        connection.read_exact(&mut preface).await.unwrap();
+        assert_eq!(&preface, b"PRI * HTTP/2.0");
+        // It answers nothing more, and the guard ends all the same.
+        drop((connection, collector));
+        ended.await.unwrap();
+    }
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn the_exporter_is_not_traced() {
+        assert!(is_exporter("h2::codec") && is_exporter("tonic") && is_exporter("opentelemetry_sdk::trace"));
+        assert!(!is_exporter("assize::control") && !is_exporter("hyperspace"));
     }
 
     #[cfg(feature = "otlp")]

@@ -10,5 +10,6 @@ pub mod logs;
 pub mod metrics;
 mod objects;
 mod process;
+mod rows;
 pub mod server;
 pub mod snapshot;

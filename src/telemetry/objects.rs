@@ -17,7 +17,8 @@ use crate::domain::accounting::{ClassSums, Verdict};
 
 use super::limits::KEPT_BUFFERS;
 use super::metrics::Detail;
-use super::snapshot::{AgreementSample, ComponentSample, ServiceSample, Sink, Snapshot};
+use super::rows::{AgreementRow, ComponentRow, Rows};
+use super::snapshot::{AgreementSample, Snapshot};
 
 /// Series of an agreement's target: six gauges and the counter of six classes.
 const SERIES: usize = 6 + 6;
@@ -26,7 +27,10 @@ const FULL_SERIES: usize = SERIES + 3 + 6;
 
 const STATES: [State; 4] = [State::Up, State::Degraded, State::Down, State::Unknown];
 
-const CLASSES: [(&str, fn(&ClassSums) -> i64); 6] = [
+/// Value of the label `class`, and the time of the class.
+type Class = (&'static str, fn(&ClassSums) -> i64);
+
+const CLASSES: [Class; 6] = [
     ("up", |sums| sums.up),
     ("degraded", |sums| sums.degraded),
     ("down", |sums| sums.down),
@@ -34,126 +38,6 @@ const CLASSES: [(&str, fn(&ClassSums) -> i64); 6] = [
     ("excluded", |sums| sums.excluded),
     ("out_of_hours", |sums| sums.out_of_hours),
 ];
-
-/// A name in the buffer of names.
-#[derive(Clone, Copy)]
-struct Name {
-    start: u32,
-    end: u32,
-}
-
-struct ServiceRow {
-    namespace: Name,
-    service: Name,
-    state: State,
-}
-
-struct ComponentRow {
-    namespace: Name,
-    service: Name,
-    component: Name,
-    ready: Option<u32>,
-    required: Option<u32>,
-}
-
-struct AgreementRow {
-    namespace: Name,
-    agreement: Name,
-    target: Name,
-    numbers: AgreementSample<'static>,
-}
-
-/// One visit, in rows.
-#[derive(Default)]
-struct Rows {
-    names: String,
-    services: Vec<ServiceRow>,
-    components: Vec<ComponentRow>,
-    agreements: Vec<AgreementRow>,
-}
-
-impl Rows {
-    fn clear(&mut self) {
-        self.names.clear();
-        self.services.clear();
-        self.components.clear();
-        self.agreements.clear();
-    }
-
-    fn keep(&mut self, text: &str) -> Name {
-        let start = self.names.len() as u32;
-        self.names.push_str(text);
-        Name {
-            start,
-            end: self.names.len() as u32,
-        }
-    }
-
-    fn name(&self, name: Name) -> &str {
-        self.names
-            .get(name.start as usize..name.end as usize)
-            .unwrap_or_default()
-    }
-
-    fn agreement_key(&self, row: &AgreementRow) -> (&str, &str) {
-        (self.name(row.namespace), self.name(row.agreement))
-    }
-
-    /// Drops whole agreements, last names first, until the rest fits; answers how many series that were.
-    fn cap(&mut self, series_per_row: usize, series_cap: usize) -> usize {
-        let rows_cap = series_cap / series_per_row;
-        if self.agreements.len() <= rows_cap {
-            return 0;
-        }
-        let mut agreements = std::mem::take(&mut self.agreements);
-        agreements.sort_by(|left, right| self.agreement_key(left).cmp(&self.agreement_key(right)));
-        let mut kept = rows_cap;
-        while kept > 0 && self.agreement_key(&agreements[kept - 1]) == self.agreement_key(&agreements[kept]) {
-            kept -= 1;
-        }
-        let dropped = agreements.len() - kept;
-        agreements.truncate(kept);
-        self.agreements = agreements;
-        dropped * series_per_row
-    }
-}
-
-impl Sink for Rows {
-    fn service(&mut self, sample: &ServiceSample<'_>) {
-        let row = ServiceRow {
-            namespace: self.keep(sample.namespace),
-            service: self.keep(sample.service),
-            state: sample.state,
-        };
-        self.services.push(row);
-    }
-
-    fn component(&mut self, sample: &ComponentSample<'_>) {
-        let row = ComponentRow {
-            namespace: self.keep(sample.namespace),
-            service: self.keep(sample.service),
-            component: self.keep(sample.component),
-            ready: sample.ready,
-            required: sample.required,
-        };
-        self.components.push(row);
-    }
-
-    fn agreement(&mut self, sample: &AgreementSample<'_>) {
-        let row = AgreementRow {
-            namespace: self.keep(sample.namespace),
-            agreement: self.keep(sample.agreement),
-            target: self.keep(sample.target),
-            numbers: AgreementSample {
-                namespace: "",
-                agreement: "",
-                target: "",
-                ..*sample
-            },
-        };
-        self.agreements.push(row);
-    }
-}
 
 /// The snapshot that is scraped, once there is one.
 pub(super) type Attached = Arc<RwLock<Option<Arc<dyn Snapshot>>>>;

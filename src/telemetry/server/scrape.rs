@@ -63,6 +63,10 @@ struct Chunks {
 
 impl Chunks {
     fn send(&mut self) -> fmt::Result {
+        // In HTTP an empty chunk would end the body.
+        if self.chunk.is_empty() {
+            return Ok(());
+        }
         let next = String::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 16);
         let chunk = std::mem::replace(&mut self.chunk, next);
         self.sender.blocking_send(Bytes::from(chunk)).map_err(|_| fmt::Error)
