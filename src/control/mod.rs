@@ -1,15 +1,19 @@
 //! Controllers: gather, plan, apply. Only `apply` writes.
 
 pub mod agreement;
+pub mod apply;
 pub mod calendar;
 pub mod clock;
 pub mod fingerprint;
+pub mod lease;
+pub mod operator;
 pub mod queue;
 pub mod record;
 pub mod report;
 pub mod service;
 pub mod streams;
 pub mod subject;
+pub mod view;
 pub mod watch;
 pub mod world;
 
