@@ -1,1 +1,0 @@
-//! A real control plane, started and stopped as a whole.
