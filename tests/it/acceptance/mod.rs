@@ -7,6 +7,7 @@ mod calendar_months;
 mod expect;
 mod numbers;
 mod observation;
+mod oracle;
 mod service_hours;
 mod terms;
 
