@@ -2,3 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod acceptance;
+mod architecture;
+mod cluster;
+mod generated;
+mod validation;
