@@ -98,7 +98,7 @@ text_value!(
 text_value!(
     /// A local time of a date, without offset; read in the calendar's zone.
     LocalTime, max 32,
-    "self.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$')" => "write a quoted local time without offset, such as \"2026-11-01T02:00\"",
+    "self.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}$')" => "write a quoted local time without offset, such as \"2026-11-01T02:00\"",
 );
 
 text_value!(
