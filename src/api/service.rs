@@ -38,7 +38,7 @@ use super::values::{HttpsUrl, ObjectName, PartName, ReadyThreshold, SharedRefere
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = ("!has(oldSelf.stage) || oldSelf.stage != 'Retired' || (has(self.stage) && self.stage == 'Retired')", "stage: a retired service stays Retired; make a new Service"),
-    validation = ("!has(self.dependencies) || self.dependencies.all(d, self.dependencies.exists_one(e, e.name == d.name))", "dependencies: each name may occur once")
+    validation = ("!has(self.dependencies) || self.dependencies.all(d, !self.components.exists(c, c.name == d.name))", "dependencies: one has the name of a component, and groups tell members by name; rename one")
 )]
 pub struct ServiceSpec {
     /// Name in the catalogue and in reports. Default: metadata.name.

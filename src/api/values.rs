@@ -8,6 +8,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+// The lengths leave room beyond the longest right text: a text that is too long is refused before the rules are asked,
+// and then nothing says how to write it.
 macro_rules! text_value {
     ($(#[$doc:meta])* $name:ident, max $max:literal, $( $rule:literal => $message:literal ),+ $(,)?) => {
         $(#[$doc])*
@@ -56,7 +58,7 @@ macro_rules! text_value {
 
 text_value!(
     /// A decimal percentage that a target must reach, above 0 and below 100.
-    Objective, max 8,
+    Objective, max 16,
     "self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$')" => "write a plain decimal with a point and at most 4 decimals, such as \"99.95\"",
     "!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) > 0.0" => "an objective is above 0; try \"99.9\"",
     "!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) < 100.0" => "100 leaves no error budget; 99.99 allows 4 min 19 s in 30 days",
@@ -64,14 +66,14 @@ text_value!(
 
 text_value!(
     /// A decimal percentage from 0 to 100.
-    Percent, max 8,
+    Percent, max 16,
     "self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$')" => "write a plain decimal with a point and at most 4 decimals, such as \"75\"",
     "!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) <= 100.0" => "a percentage is at most 100",
 );
 
 text_value!(
     /// A decimal share from 0 to 1.
-    Share, max 6,
+    Share, max 16,
     "self.matches('^(0([.][0-9]{1,4})?|1([.]0{1,4})?)$')" => "write a decimal from \"0\" to \"1\" with at most 4 decimals, such as \"0.5\"",
 );
 
@@ -83,25 +85,25 @@ text_value!(
 
 text_value!(
     /// A local calendar date.
-    DateText, max 10,
+    DateText, max 32,
     "self.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}$')" => "write a quoted date such as \"2026-12-25\"",
 );
 
 text_value!(
     /// A local calendar date, or an instant with its offset.
-    DateOrInstant, max 35,
+    DateOrInstant, max 40,
     "self.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2}))?$')" => "write a quoted date such as \"2026-01-01\", or an instant with its offset such as \"2026-01-01T00:00:00Z\"",
 );
 
 text_value!(
     /// A local time of a date, without offset; read in the calendar's zone.
-    LocalTime, max 19,
-    "self.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$')" => "write a quoted local time without offset, such as \"2026-11-01T02:00\"",
+    LocalTime, max 32,
+    "self.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}$')" => "write a quoted local time without offset, such as \"2026-11-01T02:00\"",
 );
 
 text_value!(
     /// A time of day from 00:00 to 24:00.
-    TimeOfDay, max 5,
+    TimeOfDay, max 16,
     "self.matches('^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$')" => "write a quoted time of day from \"00:00\" to \"24:00\"",
 );
 
@@ -159,6 +161,8 @@ impl JsonSchema for ReadyThreshold {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "x-kubernetes-int-or-string": true,
+            // Without a length the API server estimates the rule's cost by its largest request, and refuses the kind.
+            "maxLength": 8,
             "x-kubernetes-validations": [{
                 "rule": "type(self) == int ? (self >= 1 && self <= 1000000) : self.matches('^([1-9][0-9]?|100)%$')",
                 "message": "write a number of replicas from 1 on, or a percentage from \"1%\" to \"100%\"",

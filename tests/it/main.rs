@@ -1,1 +1,8 @@
 //! The one integration test binary.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod acceptance;
+mod architecture;
+mod cluster;
+mod generated;
+mod validation;

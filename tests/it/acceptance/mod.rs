@@ -1,0 +1,296 @@
+//! The acceptance cases of the measurement rules (M-01 and following), by number, through `assize replay`.
+//!
+//! A row is a [`Case`]: what differs from the default agreement, the log, and for each period one line of figures in
+//! the notation of the rules. See [`expect`] for the notation.
+
+mod calendar_months;
+mod expect;
+mod numbers;
+mod observation;
+mod oracle;
+mod service_hours;
+mod terms;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Every period of the cases is Closed then.
+const LONG_AFTER: &str = "2030-01-01T00:00:00Z";
+/// The service is observed, and the agreement exists, from before every period of the cases.
+const LONG_BEFORE: &str = "2025-01-01T00:00:00Z";
+
+/// What `assize replay` answered.
+pub struct Answer {
+    pub code: Option<i32>,
+    pub report: Value,
+    pub error: String,
+}
+
+/// One case: the default agreement with its changes, and the log.
+pub struct Case {
+    name: &'static str,
+    agreement: Value,
+    created: String,
+    service: Value,
+    calendar: Option<Value>,
+    log: Vec<String>,
+    as_of: String,
+}
+
+impl Case {
+    /// The default of the cases: calendar months in Berlin, objective 99.9, one component `api` that is up.
+    pub fn new(name: &'static str) -> Self {
+        Self::unobserved(name).ready(LONG_BEFORE, 3)
+    }
+
+    /// The default, with an empty log.
+    pub fn unobserved(name: &'static str) -> Self {
+        Self {
+            name,
+            agreement: json!({
+                "serviceRef": {"name": "checkout"},
+                "reportingPeriod": {"kind": "CalendarMonth", "timeZone": "Europe/Berlin", "lateDataGrace": "24h"},
+                "unmeasured": {"treatAs": "Exclude", "minCoverage": "99"},
+                "targets": [{
+                    "name": "availability", "kind": "Availability", "method": "Readiness", "objective": "99.9",
+                    "readiness": {"degradedCounts": "0", "minOutage": "0s"},
+                }],
+            }),
+            created: LONG_BEFORE.to_owned(),
+            service: json!({"components": [component("api")]}),
+            calendar: None,
+            log: Vec::new(),
+            as_of: LONG_AFTER.to_owned(),
+        }
+    }
+
+    /// Merges into the spec of the agreement; null removes.
+    pub fn agreement(mut self, patch: Value) -> Self {
+        merge(&mut self.agreement, patch);
+        self
+    }
+
+    /// Merges into the one target.
+    pub fn target(mut self, patch: Value) -> Self {
+        merge(&mut self.agreement["targets"][0], patch);
+        self
+    }
+
+    pub fn objective(self, objective: &str) -> Self {
+        self.target(json!({"objective": objective}))
+    }
+
+    pub fn zone(self, zone: &str) -> Self {
+        self.agreement(json!({"reportingPeriod": {"timeZone": zone}}))
+    }
+
+    /// A rolling period in UTC.
+    pub fn rolling(self, days: u32) -> Self {
+        self.agreement(json!({"reportingPeriod": {"kind": "Rolling", "days": days, "timeZone": "UTC"}}))
+    }
+
+    pub fn created(mut self, at: &str) -> Self {
+        self.created = at.to_owned();
+        self
+    }
+
+    /// Merges into the one component.
+    pub fn component(mut self, patch: Value) -> Self {
+        merge(&mut self.service["components"][0], patch);
+        self
+    }
+
+    /// Adds a second component like `api`, up from the start.
+    pub fn second_component(mut self, name: &str) -> Self {
+        self.service["components"].as_array_mut().unwrap().push(component(name));
+        self.observe(LONG_BEFORE, name, json!({"ready": 3, "desired": 3}))
+    }
+
+    /// Service hours `from` to `to` on these days, in the zone of the period.
+    pub fn hours(mut self, days: &[&str], from: &str, to: &str) -> Self {
+        let zone = self.agreement["reportingPeriod"]["timeZone"].clone();
+        let weekly = json!([{"days": days, "from": from, "to": to}]);
+        self.calendar = Some(json!({"timeZone": zone, "weekly": weekly, "holidays": []}));
+        self.agreement(json!({"serviceHours": {"calendar": "hours"}}))
+    }
+
+    pub fn holidays(mut self, dates: &[&str]) -> Self {
+        self.calendar = Some(self.calendar_with(dates));
+        self
+    }
+
+    /// The calendar is edited at an instant: these holidays come to it.
+    pub fn holidays_added(self, at: &str, dates: &[&str]) -> Self {
+        let spec = self.calendar_with(dates);
+        self.line(json!({"at": at, "type": "calendar", "spec": spec}))
+    }
+
+    fn calendar_with(&self, dates: &[&str]) -> Value {
+        let mut calendar = self.calendar.clone().unwrap();
+        let listed = calendar["holidays"].as_array_mut().unwrap();
+        listed.extend(dates.iter().map(|date| json!({"name": "holiday", "date": date})));
+        calendar
+    }
+
+    /// The agreement is amended at an instant: another objective.
+    pub fn amended(self, at: &str, objective: &str) -> Self {
+        let mut spec = self.agreement.clone();
+        spec["targets"][0]["objective"] = objective.into();
+        self.line(json!({"at": at, "type": "agreement", "spec": spec}))
+    }
+
+    /// Adds a line to the log.
+    pub fn line(self, line: Value) -> Self {
+        self.raw_line(&line.to_string())
+    }
+
+    pub fn raw_line(mut self, line: &str) -> Self {
+        self.log.push(line.to_owned());
+        self
+    }
+
+    fn observe(self, at: &str, component: &str, fields: Value) -> Self {
+        let mut line = json!({"at": at, "type": "observe", "component": component});
+        merge(&mut line, fields);
+        self.line(line)
+    }
+
+    /// So many of `api` are ready, of 3.
+    pub fn ready(self, at: &str, ready: u32) -> Self {
+        self.observe(at, "api", json!({"ready": ready, "desired": 3}))
+    }
+
+    /// `Down [from, to)` of the page; a `to` without date takes date and offset of `from`.
+    pub fn down(self, from: &str, to: &str) -> Self {
+        self.ready(from, 0).ready(&after(from, to), 3)
+    }
+
+    /// Down for an exact length.
+    pub fn down_for(self, from: &str, length_ms: i64) -> Self {
+        let end = from.parse::<Timestamp>().unwrap() + SignedDuration::from_millis(length_ms);
+        self.down(from, &end.to_string())
+    }
+
+    /// Ready 2 in `[from, to)`.
+    pub fn degraded(self, from: &str, to: &str) -> Self {
+        self.ready(from, 2).ready(&after(from, to), 3)
+    }
+
+    /// No observation of anything in `[from, to)`; `api` is ready after it.
+    pub fn unseen(self, from: &str, to: &str) -> Self {
+        let to = after(from, to);
+        self.line(json!({"at": from, "type": "gap", "until": to})).ready(&to, 3)
+    }
+
+    /// Figures are for this instant from here on.
+    pub fn at(mut self, as_of: &str) -> Self {
+        self.as_of = as_of.to_owned();
+        self
+    }
+
+    /// Asks for a period and compares every figure that the line lists; what it does not list must be as section 6
+    /// says: 0, or bounds, raw and coverage as they are without loss of observation.
+    pub fn gives(self, period: &str, figures: &str) -> Self {
+        let report = self.report(period);
+        expect::figures(&format!("{} {period} at {}", self.name, self.as_of), &report, figures);
+        self
+    }
+
+    /// The report of a period.
+    pub fn report(&self, period: &str) -> Value {
+        let answer = self.replay(&["--period", period]);
+        assert_eq!(answer.code, Some(0), "{}: {}", self.name, answer.error);
+        answer.report
+    }
+
+    /// Runs `assize replay` on the files of the case.
+    pub fn replay(&self, arguments: &[&str]) -> Answer {
+        let folder = TempDir::new().unwrap();
+        let objects = self.write(&folder);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_assize"));
+        command
+            .arg("replay")
+            .args(["-o", "json", "--as-of", &self.as_of])
+            .args(arguments);
+        for object in objects {
+            command.arg("-f").arg(object);
+        }
+        let output = command
+            .arg("--events")
+            .arg(folder.path().join("log.jsonl"))
+            .output()
+            .unwrap();
+        Answer {
+            code: output.status.code(),
+            report: serde_json::from_slice(&output.stdout).unwrap_or_default(),
+            error: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn write(&self, folder: &TempDir) -> Vec<PathBuf> {
+        let object = |kind: &str, name: &str, spec: &Value| {
+            json!({
+                "apiVersion": "assize.dev/v1alpha1", "kind": kind, "spec": spec,
+                "metadata": {"namespace": "shop", "name": name, "creationTimestamp": self.created},
+            })
+        };
+        let mut files = vec![
+            (
+                "agreement.yaml",
+                object("ServiceLevelAgreement", "checkout-gold", &self.agreement),
+            ),
+            ("service.yaml", object("Service", "checkout", &self.service)),
+        ];
+        if let Some(calendar) = &self.calendar {
+            files.push(("calendar.yaml", object("ServiceCalendar", "hours", calendar)));
+        }
+        std::fs::write(folder.path().join("log.jsonl"), self.log.join("\n")).unwrap();
+        let write = |(name, object): (&str, Value)| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, serde_saphyr::to_string(&object).unwrap()).unwrap();
+            path
+        };
+        files.into_iter().map(write).collect()
+    }
+}
+
+fn component(name: &str) -> Value {
+    json!({
+        "name": name, "endpointsOf": name, "workloadRef": {"kind": "Deployment", "name": name},
+        "minReady": 2, "degradedBelow": 3,
+    })
+}
+
+/// A short time of the page takes date and offset from the one before.
+fn after(before: &str, time: &str) -> String {
+    if time.contains('T') {
+        return time.to_owned();
+    }
+    let (date, rest) = before.split_once('T').unwrap();
+    let offset = rest.find(['+', '-', 'Z']).unwrap();
+    let seconds = if time.len() == 5 { ":00" } else { "" };
+    format!("{date}T{time}{seconds}{}", &rest[offset..])
+}
+
+/// RFC 7386.
+pub fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(fields) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let target = target.as_object_mut().unwrap();
+    for (key, value) in fields {
+        if value.is_null() {
+            target.remove(&key);
+        } else {
+            merge(target.entry(key).or_insert(Value::Null), value);
+        }
+    }
+}
