@@ -17,7 +17,7 @@ use super::accounting::{ClassSums, Figures, Judgement, Verdict, classify};
 use super::agreement::{TargetTerms, Terms};
 use super::calendar::Calendar;
 use super::decimal::Fraction;
-use super::duration::format_seconds_floor;
+use super::duration::format_seconds_ceiling;
 use super::limits::{LISTED_GAPS, LISTED_OUTAGES, LISTED_RULE_CHANGES, REPORT_PARTS};
 use super::period::{Period, rolling_window};
 use super::time::{Instant, Interval, clip_list};
@@ -357,8 +357,8 @@ pub fn headline(target: &JudgedTarget) -> Headline {
         lowest: figures.lowest().map(Fraction::percent),
         highest: figures.highest().map(Fraction::percent),
         budget_left: figures.budget_left().map(Fraction::percent_tenths),
-        down: Some(format_seconds_floor(figures.sums().down)),
-        excluded: Some(format_seconds_floor(figures.sums().excluded)),
+        down: Some(format_seconds_ceiling(figures.sums().down)),
+        excluded: Some(format_seconds_ceiling(figures.sums().excluded)),
         coverage: figures.coverage().map(Fraction::percent),
     }
 }

@@ -125,6 +125,8 @@ pub(super) fn kwok(directory: &Path, stages: &[PathBuf]) -> Vec<String> {
         format!("--cidr={POD_RANGE}"),
         "--manage-all-nodes=false".to_owned(),
         "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake".to_owned(),
+        // Without Leases the node controller takes the nodes for dead after its grace, and their Pods for unready.
+        "--node-lease-duration-seconds=40".to_owned(),
     ];
     arguments.extend(stages.iter().map(|stage| format!("--config={}", stage.display())));
     arguments
