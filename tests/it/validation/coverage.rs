@@ -63,7 +63,7 @@ fn collect(schema: &JSONSchemaProps, path: &str, limits: &mut Vec<Limit>) {
             path: path.to_owned(),
             error,
             is_transition,
-        })
+        });
     };
     for rule in schema.x_kubernetes_validations.iter().flatten() {
         add(rule.message.clone().unwrap_or_default(), rule.rule.contains("oldSelf"));
