@@ -298,6 +298,9 @@ pub struct ServiceLevelAgreementStatus {
     /// Worst verdict of the contractual targets: OnTrack, AtRisk, Indeterminate or Breached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// The measured state of the headline target now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<CurrentState>,
     /// The version by which things are judged now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_force: Option<InForce>,
@@ -333,6 +336,21 @@ pub struct ServiceLevelAgreementStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// The measured state now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CurrentState {
+    /// Up, Degraded, Down or Unknown.
+    pub state: super::service::State,
+    /// Since when.
+    pub since: String,
+    /// The component that decides it; none while Up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A version of an agreement that is in force.

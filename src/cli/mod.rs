@@ -3,6 +3,7 @@
 mod crds;
 mod manifests;
 mod replay;
+mod run;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,8 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the operator
+    Run(run::Run),
     /// Print the custom resource definitions
     Crds(crds::Crds),
     /// Compute the figures of a period from an event log
@@ -27,6 +30,7 @@ enum Command {
 /// Runs the command; errors are printed once, here.
 pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Run(command) => command.run(),
         Command::Crds(command) => command.run(),
         Command::Replay(command) => command.run(),
     };

@@ -81,11 +81,10 @@ impl Replay {
         };
         let namespace = agreement.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned());
         let wanted = agreement.spec.service_ref.name.as_str();
-        let service = manifests
-            .services
-            .iter()
-            .find(|service| service.metadata.name.as_deref() == Some(wanted))
-            .ok_or_else(|| format!("spec.serviceRef.name: Service {wanted:?} is not among the files; add it with -f"))?;
+        let service =
+            manifests.services.iter().find(|service| service.metadata.name.as_deref() == Some(wanted)).ok_or_else(
+                || format!("spec.serviceRef.name: Service {wanted:?} is not among the files; add it with -f"),
+            )?;
         Ok(Objects {
             namespace,
             name: agreement.metadata.name.clone().unwrap_or_default(),

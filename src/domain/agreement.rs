@@ -175,13 +175,16 @@ impl Terms {
 
     /// The part of a span in which the agreement holds; an absent beginning is the creation of the object.
     pub fn in_term(&self, span: Interval, created: Instant) -> Option<Interval> {
-        let zone = &self.period.zone;
-        let from = match self.from {
-            Some(Bound::Date(date)) => start_of_date(zone, date),
-            Some(Bound::Instant(instant)) => instant,
-            None => created,
-        };
+        let from = self.begins().unwrap_or(created);
         Interval::new(span.from.max(from), span.to.min(self.end()))
+    }
+
+    /// The first instant of the term, if it is written down.
+    pub fn begins(&self) -> Option<Instant> {
+        self.from.map(|bound| match bound {
+            Bound::Date(date) => start_of_date(&self.period.zone, date),
+            Bound::Instant(instant) => instant,
+        })
     }
 
     /// The first instant after the term.
@@ -297,13 +300,13 @@ fn read_targets(
     if targets.is_empty() {
         found.push(Violation::new("spec.targets", "agree on at least one target"));
     }
-    let min_coverage =
-        read_percent(unmeasured.min_coverage.as_ref(), "99", "spec.unmeasured.minCoverage", found);
+    let min_coverage = read_percent(unmeasured.min_coverage.as_ref(), "99", "spec.unmeasured.minCoverage", found);
     let mut read: Vec<TargetTerms> = Vec::with_capacity(targets.len());
     for (index, target) in targets.iter().enumerate() {
         let field = format!("spec.targets[{index}]");
         if read.iter().any(|other| *other.name == *target.name.as_str()) {
-            found.push(Violation::new(format!("{field}.name"), format!("{:?} occurs twice; rename one", target.name.0)));
+            found
+                .push(Violation::new(format!("{field}.name"), format!("{:?} occurs twice; rename one", target.name.0)));
         }
         let objective = match target.objective.as_ref().map(|text| read_objective(text.as_str())) {
             Some(Ok(objective)) => Some(objective),
@@ -320,10 +323,8 @@ fn read_targets(
             }
         };
         if target.method.is_none() {
-            found.push(Violation::new(
-                format!("{field}.method"),
-                "say how availability is measured, such as Readiness",
-            ));
+            found
+                .push(Violation::new(format!("{field}.method"), "say how availability is measured, such as Readiness"));
         }
         let readiness = target.readiness.clone().unwrap_or_default();
         let degraded_counts = readiness.degraded_counts.as_ref().map_or(Decimal::ZERO, |share| {

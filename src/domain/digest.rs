@@ -42,7 +42,7 @@ pub fn of_spec(identity: Identity<'_>, spec: &impl Serialize) -> String {
 
 /// Digest of a report: spec, and status without conditions and its own digests.
 pub fn of_report(identity: Identity<'_>, spec: &impl Serialize, status: &impl Serialize) -> String {
-    let mut status = to_value(status);
+    let mut status = without_nulls(to_value(status));
     if let Some(fields) = status.as_object_mut() {
         for own in ["conditions", "digest", "shortDigest"] {
             fields.remove(own);
@@ -54,6 +54,25 @@ pub fn of_report(identity: Identity<'_>, spec: &impl Serialize, status: &impl Se
 /// The first 10 hex digits, for names and columns: `sha256:51c0a9e2b7`.
 pub fn short(digest: &str) -> String {
     digest.chars().take("sha256:".len() + 10).collect()
+}
+
+/// A value without the fields that are null: what the API server stores.
+pub fn without_nulls(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            for field in fields.values_mut() {
+                *field = without_nulls(field.take());
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                *item = without_nulls(item.take());
+            }
+        }
+        _ => {}
+    }
+    value
 }
 
 fn form(identity: Identity<'_>, spec: &impl Serialize, status: Option<Value>) -> Value {

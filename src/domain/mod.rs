@@ -5,6 +5,7 @@ pub mod accounting;
 pub mod agreement;
 pub mod calendar;
 pub mod calendar_spec;
+pub mod conditions;
 pub mod decimal;
 pub mod digest;
 pub mod duration;

@@ -116,7 +116,8 @@ impl ServiceRules {
                 .map(|dependency| DependencyRules {
                     name: dependency.name.as_str().into(),
                     service: dependency.service.clone(),
-                    critical: dependency.critical.unwrap_or(false),
+                    // Nothing measures an external party, so it cannot decide the state.
+                    critical: dependency.service.is_some() && dependency.critical.unwrap_or(false),
                 })
                 .collect(),
             groups,
@@ -335,7 +336,11 @@ fn group_state(group: &GroupRules, members: &[Member]) -> Composite {
         Composite { state: State::Unknown, reason: Reason::NotObserved, member: first(State::Unknown) }
     } else {
         let member = first(State::Down);
-        Composite { state: State::Down, reason: member.map_or(Reason::NoneReady, |index| members[index].reason), member }
+        Composite {
+            state: State::Down,
+            reason: member.map_or(Reason::NoneReady, |index| members[index].reason),
+            member,
+        }
     }
 }
 

@@ -33,9 +33,7 @@ pub struct TestCluster {
 
 impl TestCluster {
     async fn start() -> Self {
-        let cluster = Self {
-            plane: ControlPlane::start(Options::default()).await.unwrap(),
-        };
+        let cluster = Self { plane: ControlPlane::start(Options::default()).await.unwrap() };
         cluster.install_definitions().await;
         cluster
     }
@@ -54,10 +52,7 @@ impl TestCluster {
     pub async fn namespace(&self, name: &str) {
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         let namespaces = Api::<Namespace>::all(self.client());
-        namespaces
-            .patch(name, &PatchParams::apply(MANAGER), &Patch::Apply(&object))
-            .await
-            .unwrap();
+        namespaces.patch(name, &PatchParams::apply(MANAGER), &Patch::Apply(&object)).await.unwrap();
     }
 
     async fn install_definitions(&self) {
@@ -65,9 +60,8 @@ impl TestCluster {
         let definitions = Api::<CustomResourceDefinition>::all(client.clone());
         for definition in assize::api::all() {
             let name = definition.name_any();
-            let applied = definitions
-                .patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&definition))
-                .await;
+            let applied =
+                definitions.patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&definition)).await;
             applied.unwrap_or_else(|error| panic!("{name}: {error}"));
             let established = await_condition(definitions.clone(), &name, conditions::is_crd_established());
             timeout(ESTABLISHED_WITHIN, established).await.unwrap().unwrap();
@@ -109,11 +103,7 @@ async fn the_api_server_finds_nothing_wrong_with_the_definitions() {
     assert!(cluster.plane().kubeconfig().exists());
     let definitions = Api::<CustomResourceDefinition>::all(cluster.client());
     for definition in definitions.list(&ListParams::default()).await.unwrap() {
-        let conditions = definition
-            .status
-            .clone()
-            .and_then(|status| status.conditions)
-            .unwrap_or_default();
+        let conditions = definition.status.clone().and_then(|status| status.conditions).unwrap_or_default();
         let wrong = conditions.iter().filter(|condition| match condition.type_.as_str() {
             "NonStructuralSchema" | "Terminating" | "KubernetesAPIApprovalPolicyConformant" => {
                 condition.status == "True"

@@ -57,25 +57,12 @@ async fn the_api_server_accepts_and_refuses_by_the_tables() {
             let object: DynamicObject = serde_json::from_value(attempt.object.clone()).unwrap();
             let objects = objects.clone();
             async move {
-                let outcome = objects
-                    .create(
-                        &PostParams {
-                            dry_run: true,
-                            ..PostParams::default()
-                        },
-                        &object,
-                    )
-                    .await;
+                let outcome = objects.create(&PostParams { dry_run: true, ..PostParams::default() }, &object).await;
                 judge(attempt, outcome.err().map(|error| error.to_string()))
             }
         }));
         let found: Vec<Option<String>> = answers.buffered(PARALLEL_REQUESTS).collect().await;
-        wrong.extend(
-            found
-                .into_iter()
-                .flatten()
-                .map(|row| format!("{}: {row}", table.kind())),
-        );
+        wrong.extend(found.into_iter().flatten().map(|row| format!("{}: {row}", table.kind())));
         for update in table.updates() {
             if let Some(row) = try_update(&objects, &table, update).await {
                 wrong.push(format!("{}: {row}", table.kind()));
@@ -110,13 +97,7 @@ async fn try_update(objects: &Api<DynamicObject>, table: &Table, update: &Update
     let outcome = objects.replace(&name, &PostParams::default(), &next).await;
     objects.delete(&name, &DeleteParams::default()).await.unwrap();
     let refused = update.message.clone().map(|message| (update.field.clone(), message));
-    let attempt = Attempt {
-        case: update.case.clone(),
-        object: Value::Null,
-        refused,
-        offline: None,
-        online: true,
-    };
+    let attempt = Attempt { case: update.case.clone(), object: Value::Null, refused, offline: None, online: true };
     judge(&attempt, outcome.err().map(|error| error.to_string()))
 }
 
@@ -136,9 +117,7 @@ fn the_shared_validators_accept_and_refuse_by_the_tables() {
                         Offline::Same => message,
                         Offline::Says(other) => other,
                     };
-                    found
-                        .iter()
-                        .any(|violation| violation.starts_with(field.as_str()) && violation.contains(message))
+                    found.iter().any(|violation| violation.starts_with(field.as_str()) && violation.contains(message))
                 }
             };
             if !right {
@@ -161,12 +140,7 @@ fn violations(kind: &str, spec: &Value) -> Option<Vec<String>> {
         check: impl Fn(&T) -> Result<R, Vec<assize::domain::violation::Violation>>,
     ) -> Vec<String> {
         match serde_json::from_value::<T>(spec.clone()) {
-            Ok(spec) => check(&spec)
-                .err()
-                .unwrap_or_default()
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            Ok(spec) => check(&spec).err().unwrap_or_default().iter().map(ToString::to_string).collect(),
             Err(error) => vec![format!("spec: {error}")],
         }
     }
@@ -182,11 +156,8 @@ fn violations(kind: &str, spec: &Value) -> Option<Vec<String>> {
 fn every_rule_and_every_bound_has_a_refused_row() {
     let mut missing = Vec::new();
     for (definition, table) in tables() {
-        missing.extend(
-            coverage::missing(&definition, &table)
-                .into_iter()
-                .map(|row| format!("{}: {row}", table.kind())),
-        );
+        missing
+            .extend(coverage::missing(&definition, &table).into_iter().map(|row| format!("{}: {row}", table.kind())));
     }
     report(&missing);
 }

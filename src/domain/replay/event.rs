@@ -98,7 +98,9 @@ pub fn parse_line(line: usize, text: &str) -> Result<Option<Event>, EventError> 
         return Err(fail(format!("{} bytes; a line has at most {EVENT_LINE_BYTES}", text.len())));
     }
     let value: Value = serde_json::from_str(text).map_err(|error| fail(format!("not a JSON object: {error}")))?;
-    let Value::Object(fields) = value else { return Err(fail("not a JSON object".to_owned())) };
+    let Value::Object(fields) = value else {
+        return Err(fail("not a JSON object".to_owned()));
+    };
     let reader = Reader { fields: &fields };
     let kind = reader.text("type").map_err(fail)?;
     let Some((_, known)) = TYPES.iter().find(|(name, _)| *name == kind) else {
@@ -176,7 +178,9 @@ impl Reader<'_> {
     }
 
     fn reason(&self) -> Result<Option<Reason>, String> {
-        let Some(text) = self.optional_text("reason")? else { return Ok(None) };
+        let Some(text) = self.optional_text("reason")? else {
+            return Ok(None);
+        };
         Reason::parse(&text).map(Some).ok_or_else(|| format!("reason: {text:?} is not known"))
     }
 

@@ -19,13 +19,7 @@ pub fn figures(case: &str, report: &Value, text: &str) {
         fail(format!("{} parts, want {}", parts.len(), wanted.len()));
     }
     for (line, part) in wanted.iter().zip(parts) {
-        let mut check = Check {
-            report,
-            part,
-            figures: &part["targets"][0],
-            listed: HashMap::new(),
-            wrong: Vec::new(),
-        };
+        let mut check = Check { report, part, figures: &part["targets"][0], listed: HashMap::new(), wrong: Vec::new() };
         line.split("; ").for_each(|entry| check.entry(entry));
         check.unlisted();
         if !check.wrong.is_empty() {
@@ -73,11 +67,7 @@ impl<'a> Check<'a> {
             ("start" | "end", value) => self.instant(key, &report["period"][key], value),
             ("from" | "to", value) => self.instant(key, &part[key], value),
             ("rulesChanged", value) => {
-                self.text(
-                    key,
-                    &report["rulesChanged"].as_array().map_or(0, Vec::len).into(),
-                    value,
-                );
+                self.text(key, &report["rulesChanged"].as_array().map_or(0, Vec::len).into(), value);
             }
             // The lengths of the listed outages of the report, in order.
             ("outages", value) => {
@@ -94,10 +84,7 @@ impl<'a> Check<'a> {
     fn unlisted(&mut self) {
         let ms = &self.figures["ms"];
         let time = |name: &str| ms[name].as_i64().unwrap();
-        let classes = ["outOfHours", "excluded", "unknown", "down", "degraded", "up"]
-            .map(time)
-            .iter()
-            .sum::<i64>();
+        let classes = ["outOfHours", "excluded", "unknown", "down", "degraded", "up"].map(time).iter().sum::<i64>();
         if classes != time("elapsed") || time("elapsed") - time("outOfHours") != time("service") {
             self.wrong.push("the classes do not add up".to_owned());
         }
@@ -158,9 +145,7 @@ mod tests {
     use crate::acceptance::Case;
 
     fn one_wrong(figures: &str) {
-        Case::new("wrong")
-            .down("2025-11-10T10:00:00+01:00", "10:30")
-            .gives("2025-11", figures);
+        Case::new("wrong").down("2025-11-10T10:00:00+01:00", "10:30").gives("2025-11", figures);
     }
 
     #[test]

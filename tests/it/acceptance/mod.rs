@@ -213,18 +213,11 @@ impl Case {
         let folder = TempDir::new().unwrap();
         let objects = self.write(&folder);
         let mut command = Command::new(env!("CARGO_BIN_EXE_assize"));
-        command
-            .arg("replay")
-            .args(["-o", "json", "--as-of", &self.as_of])
-            .args(arguments);
+        command.arg("replay").args(["-o", "json", "--as-of", &self.as_of]).args(arguments);
         for object in objects {
             command.arg("-f").arg(object);
         }
-        let output = command
-            .arg("--events")
-            .arg(folder.path().join("log.jsonl"))
-            .output()
-            .unwrap();
+        let output = command.arg("--events").arg(folder.path().join("log.jsonl")).output().unwrap();
         Answer {
             code: output.status.code(),
             report: serde_json::from_slice(&output.stdout).unwrap_or_default(),
@@ -240,10 +233,7 @@ impl Case {
             })
         };
         let mut files = vec![
-            (
-                "agreement.yaml",
-                object("ServiceLevelAgreement", "checkout-gold", &self.agreement),
-            ),
+            ("agreement.yaml", object("ServiceLevelAgreement", "checkout-gold", &self.agreement)),
             ("service.yaml", object("Service", "checkout", &self.service)),
         ];
         if let Some(calendar) = &self.calendar {

@@ -22,21 +22,12 @@ fn m_68_flapping() {
     let mut case = Case::new("M-68");
     for flap in 0..3000_i64 {
         let down = begin + SignedDuration::from_millis(200 * flap);
-        case = case.down(
-            &down.to_string(),
-            &(down + SignedDuration::from_millis(100)).to_string(),
-        );
+        case = case.down(&down.to_string(), &(down + SignedDuration::from_millis(100)).to_string());
     }
-    let case = case.gives(
-        "2025-11",
-        "D 300000; A 99.9884; left 2292000 (88.4 %); Met; outageCount 3000",
-    );
+    let case = case.gives("2025-11", "D 300000; A 99.9884; left 2292000 (88.4 %); Met; outageCount 3000");
     let report = case.report("2025-11");
     let outages = report["outages"].as_array().unwrap();
-    assert_eq!(
-        outages.iter().map(|outage| outage["ms"].as_i64().unwrap()).max(),
-        Some(100)
-    );
+    assert_eq!(outages.iter().map(|outage| outage["ms"].as_i64().unwrap()).max(), Some(100));
     let omitted = report["outagesOmitted"]["count"].as_u64().unwrap();
     assert_eq!(outages.len() as u64 + omitted, 3000);
 }
@@ -73,10 +64,9 @@ fn m_71_bad_lines_are_named() {
     let good = r#"{"at": "2025-11-10T09:00:00+01:00", "type": "observe", "component": "api", "ready": 3}"#;
     let no_offset = r#"{"at": "2025-11-10T10:00:00", "type": "observe", "component": "api", "ready": 3}"#;
     let misspelt = r#"{"at": "2025-11-10T10:00:00+01:00", "type": "observe", "component": "api", "raedy": 3}"#;
-    for (seventh, error) in [
-        (no_offset, "error: line 7: at: no offset\n"),
-        (good, "error: line 9: unknown field raedy\n"),
-    ] {
+    for (seventh, error) in
+        [(no_offset, "error: line 7: at: no offset\n"), (good, "error: line 9: unknown field raedy\n")]
+    {
         let mut case = Case::unobserved("M-71");
         for line in [good, good, good, good, good, good, seventh, good, misspelt] {
             case = case.raw_line(line);

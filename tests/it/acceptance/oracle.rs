@@ -21,14 +21,8 @@ const CASES: u32 = 2000;
 
 #[test]
 fn every_second_has_the_class_that_the_oracle_gives_it() {
-    let config = Config {
-        cases: CASES,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    TestRunner::new(config)
-        .run(&scenario::scenarios(), |scenario| compare(&scenario))
-        .unwrap();
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config).run(&scenario::scenarios(), |scenario| compare(&scenario)).unwrap();
 }
 
 /// What the random scenarios cover; a generator that misses something proves nothing about it.
@@ -47,15 +41,7 @@ fn the_scenarios_cover_what_matters() {
             seen.add(part);
         }
     }
-    let Counted {
-        out_of_hours,
-        unknown,
-        down,
-        degraded,
-        up,
-        ignored_short,
-        ..
-    } = seen;
+    let Counted { out_of_hours, unknown, down, degraded, up, ignored_short, .. } = seen;
     for (name, seconds) in [
         ("out of hours", out_of_hours),
         ("unknown", unknown),
@@ -66,19 +52,12 @@ fn the_scenarios_cover_what_matters() {
     ] {
         assert!(seconds > 3600, "{name}: {seconds} s");
     }
-    assert!(
-        several_parts > 15 && open > 15,
-        "{several_parts} with several parts, {open} open"
-    );
+    assert!(several_parts > 15 && open > 15, "{several_parts} with several parts, {open} open");
 }
 
 #[test]
 fn milliseconds_are_conserved() {
-    let config = Config {
-        cases: CASES / 4,
-        failure_persistence: None,
-        ..Config::default()
-    };
+    let config = Config { cases: CASES / 4, failure_persistence: None, ..Config::default() };
     let strategy = (scenario::scenarios(), 0..1000_i64, 0..1000_i64);
     TestRunner::new(config)
         .run(&strategy, |(scenario, first, step)| {
@@ -91,9 +70,7 @@ fn milliseconds_are_conserved() {
                         sums.out_of_hours + sums.excluded + sums.unknown + sums.down + sums.degraded + sums.up;
                     prop_assert_eq!(classes, (to - part.span.from.as_ms()).max(0));
                     prop_assert!(
-                        [sums.out_of_hours, sums.unknown, sums.down, sums.degraded, sums.up]
-                            .iter()
-                            .all(|ms| *ms >= 0)
+                        [sums.out_of_hours, sums.unknown, sums.down, sums.degraded, sums.up].iter().all(|ms| *ms >= 0)
                     );
                 }
             }

@@ -46,10 +46,7 @@ fn m_19_a_calendar_does_not_change_the_past() {
         .down("2025-11-14T09:00:00+01:00", "10:00")
         .down("2025-11-19T09:00:00+01:00", "10:00")
         .holidays_added("2025-11-17T12:00:00+01:00", &["2025-11-14", "2025-11-19"])
-        .gives(
-            "2025-11",
-            "H 1908000000; S 684000000; D 3600000; A 99.4736; Missed; rulesChanged 1; outages [3600000]",
-        );
+        .gives("2025-11", "H 1908000000; S 684000000; D 3600000; A 99.4736; Missed; rulesChanged 1; outages [3600000]");
     let report = case.report("2025-11");
     let change = &report["rulesChanged"][0];
     assert_eq!(change["kind"], "ServiceCalendar");

@@ -19,25 +19,19 @@ fn m_50_each_part_has_its_own_budget() {
 
 #[test]
 fn m_51_an_amendment_inside_an_outage() {
-    Case::new("M-51")
-        .amended("2025-11-20T10:20:00+01:00", "99")
-        .down("2025-11-20T10:00:00+01:00", "11:00")
-        .gives(
-            "2025-11",
-            "B 1678800000; D 1200000; A 99.9285; Met; outageCount 1; outages [3600000]; period Met \
+    Case::new("M-51").amended("2025-11-20T10:20:00+01:00", "99").down("2025-11-20T10:00:00+01:00", "11:00").gives(
+        "2025-11",
+        "B 1678800000; D 1200000; A 99.9285; Met; outageCount 1; outages [3600000]; period Met \
              / B 913200000; D 2400000; A 99.7371; Met; outageCount 0",
-        );
+    );
 }
 
 #[test]
 fn m_52_loosening_does_not_save_what_came_before() {
-    Case::new("M-52")
-        .amended("2025-11-20T10:20:00+01:00", "99")
-        .down("2025-11-20T09:30:00+01:00", "11:00")
-        .gives(
-            "2025-11",
-            "B 1678800000; D 3000000; A 99.8213; Missed; period Missed / B 913200000; D 2400000; A 99.7371; Met",
-        );
+    Case::new("M-52").amended("2025-11-20T10:20:00+01:00", "99").down("2025-11-20T09:30:00+01:00", "11:00").gives(
+        "2025-11",
+        "B 1678800000; D 3000000; A 99.8213; Missed; period Missed / B 913200000; D 2400000; A 99.7371; Met",
+    );
 }
 
 #[test]
@@ -46,10 +40,7 @@ fn m_53_term_begins_inside_an_outage() {
         .agreement(json!({"term": {"effectiveFrom": "2025-11-15"}}))
         .created("2025-11-01T00:00:00+01:00")
         .down("2025-11-14T23:50:00+01:00", "2025-11-15T00:20:00+01:00")
-        .gives(
-            "2025-11",
-            "elapsed 1382400000; D 1200000; A 99.9131; budget 1382400; left 182400 (13.1 %); Met",
-        );
+        .gives("2025-11", "elapsed 1382400000; D 1200000; A 99.9131; budget 1382400; left 182400 (13.1 %); Met");
 }
 
 #[test]

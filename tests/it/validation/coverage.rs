@@ -16,11 +16,8 @@ struct Limit {
 /// The rules and bounds of the spec that no row covers. A row covers a limit if its field is that place and its message
 /// a part of the limit's error.
 pub fn missing(definition: &CustomResourceDefinition, table: &Table) -> Vec<String> {
-    let schema = definition.spec.versions[0]
-        .schema
-        .as_ref()
-        .and_then(|schema| schema.open_api_v3_schema.as_ref())
-        .unwrap();
+    let schema =
+        definition.spec.versions[0].schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref()).unwrap();
     let mut limits = Vec::new();
     collect(schema, "", &mut limits);
     let attempts = table.attempts().into_iter().filter(|attempt| attempt.online);
@@ -28,22 +25,14 @@ pub fn missing(definition: &CustomResourceDefinition, table: &Table) -> Vec<Stri
         .filter_map(|attempt| attempt.refused)
         .map(|(field, message)| (without_numbers(&field), message))
         .collect();
-    let updates: Vec<&str> = table
-        .updates()
-        .iter()
-        .filter_map(|update| update.message.as_deref())
-        .collect();
+    let updates: Vec<&str> = table.updates().iter().filter_map(|update| update.message.as_deref()).collect();
     let uncovered = limits.into_iter().filter(|limit| {
         if limit.is_transition {
             return !updates.iter().any(|message| limit.error.contains(message));
         }
-        !refused
-            .iter()
-            .any(|(field, message)| *field == limit.path && limit.error.contains(message))
+        !refused.iter().any(|(field, message)| *field == limit.path && limit.error.contains(message))
     });
-    uncovered
-        .map(|limit| format!("no row for {}: {}", limit.path, limit.error))
-        .collect()
+    uncovered.map(|limit| format!("no row for {}: {}", limit.path, limit.error)).collect()
 }
 
 fn without_numbers(path: &str) -> String {
@@ -59,11 +48,7 @@ fn without_numbers(path: &str) -> String {
 
 fn collect(schema: &JSONSchemaProps, path: &str, limits: &mut Vec<Limit>) {
     let mut add = |error: String, is_transition| {
-        limits.push(Limit {
-            path: path.to_owned(),
-            error,
-            is_transition,
-        });
+        limits.push(Limit { path: path.to_owned(), error, is_transition });
     };
     for rule in schema.x_kubernetes_validations.iter().flatten() {
         add(rule.message.clone().unwrap_or_default(), rule.rule.contains("oldSelf"));
@@ -90,29 +75,17 @@ fn collect(schema: &JSONSchemaProps, path: &str, limits: &mut Vec<Limit>) {
         add("Unsupported value".to_owned(), false);
     }
     if schema.x_kubernetes_list_type.as_deref() == Some("map") {
-        limits.push(Limit {
-            path: format!("{path}[]"),
-            error: "Duplicate value".to_owned(),
-            is_transition: false,
-        });
+        limits.push(Limit { path: format!("{path}[]"), error: "Duplicate value".to_owned(), is_transition: false });
     }
     for name in schema.required.iter().flatten().filter(|_| !path.is_empty()) {
-        limits.push(Limit {
-            path: format!("{path}.{name}"),
-            error: "Required value".to_owned(),
-            is_transition: false,
-        });
+        limits.push(Limit { path: format!("{path}.{name}"), error: "Required value".to_owned(), is_transition: false });
     }
     for (name, property) in schema.properties.iter().flatten() {
         // The status is the operator's own; its bounds are held where it is written.
         if path.is_empty() && name != "spec" {
             continue;
         }
-        let inner = if path.is_empty() {
-            name.clone()
-        } else {
-            format!("{path}.{name}")
-        };
+        let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         collect(property, &inner, limits);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {

@@ -231,14 +231,8 @@ impl Table {
         };
         let (bounds, none) = (&self.bounds, &Changes::new());
         let words = |text: &str| Some(text.to_owned());
-        bounds
-            .required
-            .iter()
-            .for_each(|path| add(path, path, Value::Null, none, words("Required value")));
-        bounds
-            .choice
-            .iter()
-            .for_each(|path| add(path, path, json!("Other"), none, words("Unsupported value")));
+        bounds.required.iter().for_each(|path| add(path, path, Value::Null, none, words("Required value")));
+        bounds.choice.iter().for_each(|path| add(path, path, json!("Other"), none, words("Unsupported value")));
         for path in &bounds.not_empty {
             add(path, path, json!(""), none, words("should be at least 1 chars long"));
         }
@@ -247,11 +241,7 @@ impl Table {
         }
         for path in &bounds.unique {
             let double = format!("{path}[1]");
-            let first = self
-                .base
-                .pointer(&format!("/{}/0", path.replace('.', "/")))
-                .unwrap()
-                .clone();
+            let first = self.base.pointer(&format!("/{}/0", path.replace('.', "/"))).unwrap().clone();
             add(path, &double, json!([first, first]), none, words("Duplicate value"));
         }
         let too_long = |most: &usize| Some(format!("Too long: may not be more than {most} bytes"));
@@ -265,31 +255,13 @@ impl Table {
         for (path, Elements { most, of, set }) in &bounds.list {
             let elements = |times: usize| json!({"$repeat": times, "of": of});
             add(path, path, elements(*most), set, None);
-            add(
-                path,
-                path,
-                elements(most + 1),
-                set,
-                Some(format!("must have at most {most} items")),
-            );
+            add(path, path, elements(most + 1), set, Some(format!("must have at most {most} items")));
         }
         for (path, (least, most)) in &bounds.range {
             add(path, path, (*least).into(), none, None);
             add(path, path, (*most).into(), none, None);
-            add(
-                path,
-                path,
-                (least - 1).into(),
-                none,
-                Some(format!("should be greater than or equal to {least}")),
-            );
-            add(
-                path,
-                path,
-                (most + 1).into(),
-                none,
-                Some(format!("should be less than or equal to {most}")),
-            );
+            add(path, path, (least - 1).into(), none, Some(format!("should be greater than or equal to {least}")));
+            add(path, path, (most + 1).into(), none, Some(format!("should be less than or equal to {most}")));
         }
     }
 }

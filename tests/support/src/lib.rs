@@ -1,3 +1,4 @@
 //! A real and a fake Kubernetes control plane for the tests, benches and the demo of Assize.
+pub mod conformance;
 pub mod controlplane;
 pub mod fake;

@@ -94,25 +94,18 @@ impl<'a> Oracle<'a> {
 
     /// The version of a list that is in force: the last that began; the first always has.
     fn in_force<T>(&self, list: &'a [T], at: impl Fn(&T) -> i64, second: i64) -> &'a T {
-        list[1..]
-            .iter()
-            .rev()
-            .find(|version| self.origin + at(version) <= second)
-            .unwrap_or(&list[0])
+        list[1..].iter().rev().find(|version| self.origin + at(version) <= second).unwrap_or(&list[0])
     }
 
     fn component(&self, component: u8, rules: &ServiceVersion, second: i64) -> State {
         let now = second - self.origin;
         let gaps = || {
-            self.scenario
-                .happenings
-                .iter()
-                .filter_map(|happening| match happening.what {
-                    What::Gap(length, of) if length > 0 && (of == component || of == 2) => {
-                        Some((happening.at, happening.at + length))
-                    }
-                    _ => None,
-                })
+            self.scenario.happenings.iter().filter_map(|happening| match happening.what {
+                What::Gap(length, of) if length > 0 && (of == component || of == 2) => {
+                    Some((happening.at, happening.at + length))
+                }
+                _ => None,
+            })
         };
         let seen = self.scenario.happenings.iter().enumerate().filter(|(_, happening)| {
             let of = match happening.what {
@@ -158,9 +151,7 @@ impl<'a> Oracle<'a> {
         let minute = u16::from(local.hour() as u8) * 60 + u16::from(local.minute() as u8);
         let today = self.starting_on(calendar, local.date());
         let yesterday = self.starting_on(calendar, local.date().yesterday().unwrap());
-        today
-            .iter()
-            .any(|hours| hours.from <= minute && (minute < hours.to || hours.to < hours.from))
+        today.iter().any(|hours| hours.from <= minute && (minute < hours.to || hours.to < hours.from))
             || yesterday.iter().any(|hours| hours.to < hours.from && minute < hours.to)
     }
 
@@ -177,12 +168,7 @@ impl<'a> Oracle<'a> {
             return vec![Hours { from: 0, to: 1440 }];
         }
         let bit = 1 << date.weekday().to_monday_zero_offset();
-        calendar
-            .weekly
-            .iter()
-            .filter(|(days, _)| days & bit != 0)
-            .map(|(_, hours)| *hours)
-            .collect()
+        calendar.weekly.iter().filter(|(days, _)| days & bit != 0).map(|(_, hours)| *hours).collect()
     }
 
     fn find_edges(&self) -> Vec<i64> {
@@ -238,21 +224,12 @@ impl<'a> Oracle<'a> {
         let (first, last) = self.scenario.term;
         let first = first.map_or(i64::MIN, |at| self.origin + at);
         let last = last.map_or(i64::MAX, |at| self.origin + at);
-        let clipped = spans
-            .into_iter()
-            .map(|(from, to, terms)| (from.max(first), to.min(last), terms));
-        clipped
-            .filter(|(from, to, _)| from < to)
-            .map(|(from, to, terms)| self.count_part(from, to, terms))
-            .collect()
+        let clipped = spans.into_iter().map(|(from, to, terms)| (from.max(first), to.min(last), terms));
+        clipped.filter(|(from, to, _)| from < to).map(|(from, to, terms)| self.count_part(from, to, terms)).collect()
     }
 
     fn count_part(&self, from: i64, to: i64, terms: &TermsVersion) -> Counted {
-        let mut counted = Counted {
-            from,
-            to,
-            ..Counted::default()
-        };
+        let mut counted = Counted { from, to, ..Counted::default() };
         let calendars = &self.scenario.calendars;
         let all_hours = calendars.iter().flat_map(|version| {
             version
@@ -261,9 +238,7 @@ impl<'a> Oracle<'a> {
                 .map(|(_, hours)| *hours)
                 .chain(version.holidays.iter().filter_map(|(_, hours)| *hours))
         });
-        let quarters = all_hours
-            .into_iter()
-            .all(|hours| hours.from % 15 == 0 && hours.to % 15 == 0);
+        let quarters = all_hours.into_iter().all(|hours| hours.from % 15 == 0 && hours.to % 15 == 0);
         let mut to_come = 0;
         self.in_cells(from, to, if quarters { 900 } else { 60 }, &mut |second, length| {
             let in_hours = self.is_in_hours(second);

@@ -123,9 +123,7 @@ impl Scenario {
     }
 
     fn instant(&self, at: i64, ms: i64) -> String {
-        Timestamp::from_millisecond((self.origin() + at) * 1000 + ms)
-            .unwrap()
-            .to_string()
+        Timestamp::from_millisecond((self.origin() + at) * 1000 + ms).unwrap().to_string()
     }
 
     /// The figures by the rules of the operator, and the judged window in seconds. `jitter_ms` is added to each line.
@@ -137,15 +135,10 @@ impl Scenario {
             created: None,
             service_name: "shop".to_owned(),
             service: serde_json::from_value(service(&self.services[0])).unwrap(),
-            calendars: vec![(
-                "hours".to_owned(),
-                serde_json::from_value(self.calendar(&self.calendars[0])).unwrap(),
-            )],
+            calendars: vec![("hours".to_owned(), serde_json::from_value(self.calendar(&self.calendars[0])).unwrap())],
         };
         let events = self.lines(&jitter_ms).into_iter().enumerate();
-        let events = events
-            .filter_map(|(index, line)| parse_line(index + 1, &line.to_string()).unwrap())
-            .collect();
+        let events = events.filter_map(|(index, line)| parse_line(index + 1, &line.to_string()).unwrap()).collect();
         let replay = Replay::run(&objects, events).unwrap();
         let as_of = Instant::from_ms(self.as_of_ms(jitter_ms(0)));
         let origin = Instant::from_ms(self.origin() * 1000);
@@ -159,21 +152,9 @@ impl Scenario {
     fn lines(&self, jitter_ms: impl Fn(usize) -> i64) -> Vec<Value> {
         let version = |at, kind, spec| json!({"at": self.instant(at, 0), "type": kind, "spec": spec});
         let mut lines: Vec<Value> = Vec::new();
-        lines.extend(
-            self.terms[1..]
-                .iter()
-                .map(|terms| version(terms.at, "agreement", self.agreement(terms))),
-        );
-        lines.extend(
-            self.calendars[1..]
-                .iter()
-                .map(|hours| version(hours.at, "calendar", self.calendar(hours))),
-        );
-        lines.extend(
-            self.services[1..]
-                .iter()
-                .map(|rules| version(rules.at, "service", service(rules))),
-        );
+        lines.extend(self.terms[1..].iter().map(|terms| version(terms.at, "agreement", self.agreement(terms))));
+        lines.extend(self.calendars[1..].iter().map(|hours| version(hours.at, "calendar", self.calendar(hours))));
+        lines.extend(self.services[1..].iter().map(|rules| version(rules.at, "service", service(rules))));
         for (index, happening) in self.happenings.iter().enumerate() {
             let at = self.instant(happening.at, jitter_ms(index));
             lines.push(match happening.what {
@@ -218,10 +199,7 @@ impl Scenario {
 
     fn calendar(&self, version: &CalendarVersion) -> Value {
         let row = |(days, hours): &(u8, Hours)| {
-            let days: Vec<_> = (0..7)
-                .filter(|day| days & (1 << day) != 0)
-                .map(|day| DAYS[day])
-                .collect();
+            let days: Vec<_> = (0..7).filter(|day| days & (1 << day) != 0).map(|day| DAYS[day]).collect();
             json!({"days": days, "from": time(hours.from), "to": time(hours.to)})
         };
         let weekly: Vec<_> = version.weekly.iter().map(row).collect();
@@ -273,24 +251,14 @@ fn moment() -> impl Strategy<Value = i64> {
 fn hours() -> impl Strategy<Value = Hours> {
     let step = prop_oneof![15 => Just(15_u16), 1 => Just(1)];
     (0..1440_u16, 1..=1440_u16, step)
-        .prop_map(|(from, to, step)| Hours {
-            from: from / step * step,
-            to: to.div_ceil(step) * step,
-        })
-        .prop_filter("from and to differ", |hours| {
-            hours.from != hours.to && !(hours.to == 1440 && hours.from == 0)
-        })
+        .prop_map(|(from, to, step)| Hours { from: from / step * step, to: to.div_ceil(step) * step })
+        .prop_filter("from and to differ", |hours| hours.from != hours.to && !(hours.to == 1440 && hours.from == 0))
 }
 
 fn calendar() -> impl Strategy<Value = CalendarVersion> {
     let holidays = prop::collection::btree_map(-3..10_i8, prop::option::weighted(0.3, hours()), 0..4);
-    (moment(), prop::collection::vec((1..128_u8, hours()), 0..3), holidays).prop_map(|(at, weekly, holidays)| {
-        CalendarVersion {
-            at,
-            weekly,
-            holidays: holidays.into_iter().collect(),
-        }
-    })
+    (moment(), prop::collection::vec((1..128_u8, hours()), 0..3), holidays)
+        .prop_map(|(at, weekly, holidays)| CalendarVersion { at, weekly, holidays: holidays.into_iter().collect() })
 }
 
 fn terms() -> impl Strategy<Value = TermsVersion> {
@@ -331,10 +299,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 fn dip() -> impl Strategy<Value = Vec<Happening>> {
     let length = prop_oneof![2 => 1..9000_i64, 1 => Just(900)];
     (moment(), 0..2_u8, length).prop_map(|(at, component, length)| {
-        let ready = |at, ready| Happening {
-            at,
-            what: What::Ready(component, ready),
-        };
+        let ready = |at, ready| Happening { at, what: What::Ready(component, ready) };
         vec![ready(at, 0), ready(at + length, 3)]
     })
 }
@@ -361,12 +326,7 @@ fn in_order<T: Clone + std::fmt::Debug>(
 
 pub fn scenarios() -> impl Strategy<Value = Scenario> {
     let zone = || prop::sample::select(&ZONES[..]);
-    let place = (
-        zone(),
-        zone(),
-        prop::sample::select(&DATES[..]),
-        prop::option::weighted(0.3, 1..6_u8),
-    );
+    let place = (zone(), zone(), prop::sample::select(&DATES[..]), prop::option::weighted(0.3, 1..6_u8));
     let versions = (
         in_order(terms(), 3, |version| version.at),
         in_order(calendar(), 2, |version| version.at),
@@ -389,10 +349,7 @@ pub fn scenarios() -> impl Strategy<Value = Scenario> {
             mut list,
         )| {
             for (component, _) in seen.iter().enumerate().filter(|(_, seen)| **seen) {
-                list.push(Happening {
-                    at: -40 * DAY_S,
-                    what: What::Ready(component as u8, 3),
-                });
+                list.push(Happening { at: -40 * DAY_S, what: What::Ready(component as u8, 3) });
             }
             Scenario {
                 zone,

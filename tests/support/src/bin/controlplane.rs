@@ -36,17 +36,8 @@ async fn main() -> std::process::ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<(), Error> {
-    let base = if arguments.bare {
-        Options::default()
-    } else {
-        Options::with_nodes(arguments.nodes)
-    };
-    let options = Options {
-        durable: arguments.durable,
-        profiling: arguments.profiling,
-        keep: arguments.keep,
-        ..base
-    };
+    let base = if arguments.bare { Options::default() } else { Options::with_nodes(arguments.nodes) };
+    let options = Options { durable: arguments.durable, profiling: arguments.profiling, keep: arguments.keep, ..base };
     let plane = tokio::select! {
         plane = ControlPlane::start(options) => plane?,
         _ = tokio::signal::ctrl_c() => return Ok(()),

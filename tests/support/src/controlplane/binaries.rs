@@ -38,21 +38,10 @@ fn locate_in(assets: Option<&Path>, names: &[&str]) -> Result<Binaries, Error> {
     if let Some(folder) = assets.filter(|folder| !folder.is_dir()) {
         return Err(Error::Assets(folder.to_path_buf()));
     }
-    let given = |name: &str| {
-        assets
-            .as_ref()
-            .map(|folder| folder.join(name))
-            .filter(|path| path.exists())
-    };
-    let mut paths: BTreeMap<String, PathBuf> = names
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), given(name)?)))
-        .collect();
-    let missing: Vec<&str> = names
-        .iter()
-        .copied()
-        .filter(|name| !paths.contains_key(*name))
-        .collect();
+    let given = |name: &str| assets.as_ref().map(|folder| folder.join(name)).filter(|path| path.exists());
+    let mut paths: BTreeMap<String, PathBuf> =
+        names.iter().filter_map(|name| Some(((*name).to_owned(), given(name)?))).collect();
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !paths.contains_key(*name)).collect();
     if !missing.is_empty() {
         let folder = build(&missing)?;
         paths.extend(missing.iter().map(|name| ((*name).to_owned(), folder.join(name))));

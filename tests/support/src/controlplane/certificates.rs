@@ -47,10 +47,7 @@ impl Authority {
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate().map_err(failed(name))?;
         let certificate = parameters.signed_by(&key, &self.issuer).map_err(failed(name))?;
-        Ok(Identity {
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-        })
+        Ok(Identity { certificate: certificate.pem(), key: key.serialize_pem() })
     }
 
     /// A certificate for a client; the API server takes its common name as user and its organizations as groups.
@@ -60,10 +57,7 @@ impl Authority {
         let key = KeyPair::generate().map_err(failed(user))?;
         let single = parameters.signed_by(&key, &self.issuer).map_err(failed(user))?;
         let certificate = self.with_subject(single.der(), user, groups)?;
-        Ok(Identity {
-            certificate: pem::encode(&pem::Pem::new("CERTIFICATE", certificate)),
-            key: key.serialize_pem(),
-        })
+        Ok(Identity { certificate: pem::encode(&pem::Pem::new("CERTIFICATE", certificate)), key: key.serialize_pem() })
     }
 
     /// Signs `certificate` again with a subject of several organizations: rcgen keeps one value of each attribute, and
@@ -107,10 +101,7 @@ fn parameters(name: &str, hosts: &[&str]) -> Result<CertificateParams, rcgen::Er
 }
 
 fn subject(user: &str, groups: &[&str]) -> Vec<u8> {
-    let attributes = groups
-        .iter()
-        .map(|group| (ORGANIZATION, *group))
-        .chain([(COMMON_NAME, user)]);
+    let attributes = groups.iter().map(|group| (ORGANIZATION, *group)).chain([(COMMON_NAME, user)]);
     let names: Vec<Vec<u8>> = attributes
         .map(|(kind, value)| {
             yasna::construct_der(|writer| {
@@ -137,8 +128,5 @@ fn sequence(elements: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn failed<E: std::fmt::Display>(name: &str) -> impl FnOnce(E) -> Error {
-    move |reason| Error::Certificate {
-        name: name.to_owned(),
-        reason: reason.to_string(),
-    }
+    move |reason| Error::Certificate { name: name.to_owned(), reason: reason.to_string() }
 }

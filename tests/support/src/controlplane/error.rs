@@ -78,10 +78,7 @@ impl Error {
 
     pub(super) fn request(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let what = what.into();
-        move |source| Self::Request {
-            what,
-            source: Box::new(source),
-        }
+        move |source| Self::Request { what, source: Box::new(source) }
     }
 
     /// Whether another process took a port between its choice and its use, so that a second attempt helps.

@@ -99,10 +99,7 @@ pub(super) fn controller_manager(directory: &Path, options: &Options) -> Vec<Str
     let mut arguments = leaderless(directory, "controller-manager");
     arguments.extend([
         format!("--use-service-account-credentials={}", options.controller_accounts),
-        format!(
-            "--service-account-private-key-file={}",
-            directory.join("service-accounts.key").display()
-        ),
+        format!("--service-account-private-key-file={}", directory.join("service-accounts.key").display()),
         format!("--root-ca-file={}", directory.join("authority.crt").display()),
     ]);
     arguments
@@ -115,10 +112,7 @@ pub(super) fn scheduler(directory: &Path) -> Vec<String> {
 /// One instance alone needs no election, which would cost seconds, and no port that others would have to avoid.
 fn leaderless(directory: &Path, name: &str) -> Vec<String> {
     vec![
-        format!(
-            "--kubeconfig={}",
-            directory.join(format!("{name}.kubeconfig")).display()
-        ),
+        format!("--kubeconfig={}", directory.join(format!("{name}.kubeconfig")).display()),
         "--leader-elect=false".to_owned(),
         "--secure-port=0".to_owned(),
         "--profiling=false".to_owned(),
@@ -131,6 +125,8 @@ pub(super) fn kwok(directory: &Path, stages: &[PathBuf]) -> Vec<String> {
         format!("--cidr={POD_RANGE}"),
         "--manage-all-nodes=false".to_owned(),
         "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake".to_owned(),
+        // Without Leases the node controller takes the nodes for dead after its grace, and their Pods for unready.
+        "--node-lease-duration-seconds=40".to_owned(),
     ];
     arguments.extend(stages.iter().map(|stage| format!("--config={}", stage.display())));
     arguments

@@ -79,12 +79,7 @@ impl Default for Options {
 impl Options {
     /// Everything that workloads need: controllers, scheduler and `nodes` simulated nodes.
     pub fn with_nodes(nodes: usize) -> Self {
-        Self {
-            controllers: true,
-            scheduler: true,
-            kwok_nodes: nodes,
-            ..Self::default()
-        }
+        Self { controllers: true, scheduler: true, kwok_nodes: nodes, ..Self::default() }
     }
 
     fn components(&self) -> Vec<Component> {
@@ -93,13 +88,8 @@ impl Options {
             (self.scheduler, Component::Scheduler),
             (self.kwok_nodes > 0, Component::Kwok),
         ];
-        let chosen = optional
-            .into_iter()
-            .filter_map(|(wanted, component)| wanted.then_some(component));
-        [Component::Etcd, Component::ApiServer]
-            .into_iter()
-            .chain(chosen)
-            .collect()
+        let chosen = optional.into_iter().filter_map(|(wanted, component)| wanted.then_some(component));
+        [Component::Etcd, Component::ApiServer].into_iter().chain(chosen).collect()
     }
 }
 
@@ -205,8 +195,7 @@ impl ControlPlane {
     /// # Panics
     /// When no client can be made, which the start has ruled out, or outside a runtime.
     pub fn client(&self) -> Client {
-        self.client_for("admin", &[ADMINISTRATORS])
-            .expect("a client like the one that waited for the start")
+        self.client_for("admin", &[ADMINISTRATORS]).expect("a client like the one that waited for the start")
     }
 
     /// A client of `user` as a member of `groups`.
@@ -274,9 +263,7 @@ impl ControlPlane {
     }
 
     fn signal(&self, component: Component, signal: &str) -> Result<(), Error> {
-        self.with(component, |slot| {
-            slot.process.as_ref().ok_or(Error::Stopped(component))?.signal(signal)
-        })
+        self.with(component, |slot| slot.process.as_ref().ok_or(Error::Stopped(component))?.signal(signal))
     }
 
     fn has(&self, component: Component) -> bool {
@@ -289,11 +276,7 @@ impl ControlPlane {
             if slot.process.as_mut().is_some_and(Process::has_ended) {
                 let log = slot.launch.log.clone();
                 let lines = tail(&log);
-                return Err(Error::Ended {
-                    component: *component,
-                    log,
-                    lines,
-                });
+                return Err(Error::Ended { component: *component, log, lines });
             }
         }
         Ok(())
@@ -310,10 +293,6 @@ impl ControlPlane {
 
 impl fmt::Debug for ControlPlane {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("ControlPlane")
-            .field("url", &self.url())
-            .field("directory", &self.directory())
-            .finish()
+        formatter.debug_struct("ControlPlane").field("url", &self.url()).field("directory", &self.directory()).finish()
     }
 }

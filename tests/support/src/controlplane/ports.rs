@@ -27,8 +27,5 @@ pub(super) fn free() -> io::Result<u16> {
             return Ok(port);
         }
     }
-    Err(io::Error::new(
-        io::ErrorKind::AddrInUse,
-        format!("no free port found in {ATTEMPTS} attempts"),
-    ))
+    Err(io::Error::new(io::ErrorKind::AddrInUse, format!("no free port found in {ATTEMPTS} attempts")))
 }

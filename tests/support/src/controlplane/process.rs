@@ -45,27 +45,16 @@ impl Process {
             .append(true)
             .open(&launch.log)
             .map_err(Error::system(format!("open {}", launch.log.display())))?;
-        let output = log
-            .try_clone()
-            .map_err(Error::system(format!("open {}", launch.log.display())))?;
+        let output = log.try_clone().map_err(Error::system(format!("open {}", launch.log.display())))?;
         let mut command = Command::new("sh");
-        command
-            .args(["-c", SUPERVISOR, "sh"])
-            .arg(&launch.program)
-            .args(&launch.arguments)
-            .stdout(output)
-            .stderr(log);
+        command.args(["-c", SUPERVISOR, "sh"]).arg(&launch.program).args(&launch.arguments).stdout(output).stderr(log);
         Self::spawn(command, &launch.program)
     }
 
     /// Starts what removes `folder` after the end of this process, should it be killed before it can do so itself.
     pub(super) fn start_janitor(folder: &Path) -> Result<Self, Error> {
         let mut command = Command::new("sh");
-        command
-            .args(["-c", JANITOR, "sh"])
-            .arg(folder)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.args(["-c", JANITOR, "sh"]).arg(folder).stdout(Stdio::null()).stderr(Stdio::null());
         Self::spawn(command, folder)
     }
 
@@ -100,10 +89,7 @@ impl Process {
         if status.success() {
             return Ok(());
         }
-        Err(Error::System {
-            what: what(),
-            source: std::io::Error::other(status.to_string()),
-        })
+        Err(Error::System { what: what(), source: std::io::Error::other(status.to_string()) })
     }
 }
 

@@ -54,15 +54,8 @@ impl ControlPlane {
             .map_err(Error::system("create a temporary folder"))?;
         directory.disable_cleanup(options.keep);
         let port = || ports::free().map_err(Error::system("choose a port"));
-        let ports = Ports {
-            etcd: port()?,
-            etcd_peer: port()?,
-            api_server: port()?,
-        };
-        let users = Users::new(
-            format!("https://127.0.0.1:{}", ports.api_server),
-            write_files(directory.path())?,
-        );
+        let ports = Ports { etcd: port()?, etcd_peer: port()?, api_server: port()? };
+        let users = Users::new(format!("https://127.0.0.1:{}", ports.api_server), write_files(directory.path())?);
         let plane = Self::assemble(options, binaries, ports, users, directory)?;
         plane.write_kubeconfigs()?;
         plane.spawn(Component::Etcd)?;
@@ -98,34 +91,15 @@ impl ControlPlane {
                 Component::Scheduler => flags::scheduler(folder),
                 Component::Kwok => flags::kwok(folder, &stages),
             };
-            let program = binaries
-                .path(component.name())
-                .map_or_else(|| component.name().into(), Path::to_path_buf);
+            let program = binaries.path(component.name()).map_or_else(|| component.name().into(), Path::to_path_buf);
             let log = folder.join(format!("{}.log", component.name()));
-            components.insert(
-                component,
-                Slot {
-                    launch: Launch {
-                        program,
-                        arguments,
-                        log,
-                    },
-                    process: None,
-                },
-            );
+            components.insert(component, Slot { launch: Launch { program, arguments, log }, process: None });
         }
-        let janitor = if options.keep {
-            None
-        } else {
-            Some(Process::start_janitor(folder)?)
-        };
+        let janitor = if options.keep { None } else { Some(Process::start_janitor(folder)?) };
         Ok(Self {
             components: Mutex::new(components),
             etcd_url: flags::url(ports.etcd),
-            kubectl: binaries
-                .path(binaries::KUBECTL)
-                .map(Path::to_path_buf)
-                .unwrap_or_default(),
+            kubectl: binaries.path(binaries::KUBECTL).map(Path::to_path_buf).unwrap_or_default(),
             options: options.clone(),
             users,
             directory,
@@ -136,11 +110,7 @@ impl ControlPlane {
     fn write_kubeconfigs(&self) -> Result<(), Error> {
         // With accounts of their own the controllers need no more than a cluster grants them; without, their one user
         // does all their work.
-        let controllers = if self.options.controller_accounts {
-            vec![]
-        } else {
-            vec![ADMINISTRATORS]
-        };
+        let controllers = if self.options.controller_accounts { vec![] } else { vec![ADMINISTRATORS] };
         let accounts = [
             ("admin", "admin", vec![ADMINISTRATORS]),
             ("controller-manager", "system:kube-controller-manager", controllers),
@@ -158,14 +128,8 @@ impl ControlPlane {
     pub(super) async fn wait_for_api_server(&self) -> Result<(), Error> {
         let client = self.probing_client()?;
         self.wait_for(Component::ApiServer, || async {
-            let request = http::Request::get("/readyz")
-                .body(Vec::new())
-                .map_err(|error| error.to_string())?;
-            client
-                .request_text(request)
-                .await
-                .map(drop)
-                .map_err(|error| error.to_string())
+            let request = http::Request::get("/readyz").body(Vec::new()).map_err(|error| error.to_string())?;
+            client.request_text(request).await.map(drop).map_err(|error| error.to_string())
         })
         .await
     }
@@ -177,11 +141,7 @@ impl ControlPlane {
         }
         let accounts = Api::<ServiceAccount>::namespaced(self.probing_client()?, "default");
         self.wait_for(Component::ControllerManager, || async {
-            accounts
-                .get("default")
-                .await
-                .map(drop)
-                .map_err(|error| error.to_string())
+            accounts.get("default").await.map(drop).map_err(|error| error.to_string())
         })
         .await
     }
@@ -197,25 +157,16 @@ impl ControlPlane {
                 let (nodes, parameters) = (&nodes, &parameters);
                 async move {
                     let outcome = nodes.create(parameters, &node(number)?).await;
-                    outcome
-                        .map(drop)
-                        .map_err(Error::request(format!("create node {number}")))
+                    outcome.map(drop).map_err(Error::request(format!("create node {number}")))
                 }
             })
             .buffer_unordered(PARALLEL_REQUESTS)
             .try_collect::<()>()
             .await?;
         self.wait_for(Component::Kwok, || async {
-            let list = nodes
-                .list(&ListParams::default())
-                .await
-                .map_err(|error| error.to_string())?;
+            let list = nodes.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
             let waiting = list.items.iter().filter(|node| !is_usable(node)).count();
-            if waiting == 0 {
-                Ok(())
-            } else {
-                Err(format!("{waiting} nodes are not ready"))
-            }
+            if waiting == 0 { Ok(()) } else { Err(format!("{waiting} nodes are not ready")) }
         })
         .await
     }
@@ -245,13 +196,7 @@ impl ControlPlane {
             if Instant::now() >= deadline {
                 let log = self.log(component);
                 let lines = tail(&log);
-                return Err(Error::NotReady {
-                    component,
-                    seconds: timeout.as_secs(),
-                    reason,
-                    log,
-                    lines,
-                });
+                return Err(Error::NotReady { component, seconds: timeout.as_secs(), reason, log, lines });
             }
             tokio::time::sleep(POLL_PAUSE).await;
         }
@@ -272,14 +217,7 @@ async fn locate(options: &Options) -> Result<Binaries, Error> {
 fn write_files(directory: &Path) -> Result<Authority, Error> {
     let authority = Authority::new("assize")?;
     let front_proxy_authority = Authority::new("front-proxy")?;
-    let hosts = [
-        "127.0.0.1",
-        "localhost",
-        "kubernetes",
-        "kubernetes.default",
-        "kubernetes.default.svc",
-        "10.96.0.1",
-    ];
+    let hosts = ["127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "10.96.0.1"];
     let server = authority.server("kube-apiserver", &hosts)?;
     let front_proxy = front_proxy_authority.client("front-proxy-client", &[])?;
     let (private, public) = service_account_key()?;
@@ -305,11 +243,7 @@ fn write(directory: &Path, name: &str, content: &str) -> Result<(), Error> {
 }
 
 fn stage_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let read = || {
-        fs::read_dir(folder)?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<std::io::Result<Vec<_>>>()
-    };
+    let read = || fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
     let mut files = read().map_err(Error::system(format!("read {}", folder.display())))?;
     files.sort();
     Ok(files)
@@ -326,20 +260,13 @@ fn node(number: usize) -> Result<Node, Error> {
             "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "type": "kwok"},
         },
     }))
-    .map_err(|error| Error::System {
-        what: format!("describe {name}"),
-        source: error.into(),
-    })
+    .map_err(|error| Error::System { what: format!("describe {name}"), source: error.into() })
 }
 
 /// Whether pods may be placed: the node is ready and without taints.
 fn is_usable(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
     let ready = conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"));
-    let tainted = node
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.taints.as_ref())
-        .is_some_and(|taints| !taints.is_empty());
+    let tainted = node.spec.as_ref().and_then(|spec| spec.taints.as_ref()).is_some_and(|taints| !taints.is_empty());
     ready && !tainted
 }

@@ -73,10 +73,7 @@ fn base64(text: &str) -> Value {
 }
 
 fn failed(user: &str, error: &dyn std::fmt::Display) -> Error {
-    Error::Certificate {
-        name: user.to_owned(),
-        reason: error.to_string(),
-    }
+    Error::Certificate { name: user.to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]
@@ -89,13 +86,9 @@ mod tests {
     #[tokio::test]
     async fn the_kubeconfig_is_one_that_kube_reads() {
         let users = Users::new("https://127.0.0.1:6443".to_owned(), Authority::new("test").unwrap());
-        let text = users
-            .kubeconfig("system:node: \"odd\" #name", &["one", "two", "three"])
-            .unwrap();
+        let text = users.kubeconfig("system:node: \"odd\" #name", &["one", "two", "three"]).unwrap();
         let kubeconfig = Kubeconfig::from_yaml(&text).unwrap();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-            .await
-            .unwrap();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
         assert_eq!(config.cluster_url.to_string(), "https://127.0.0.1:6443/");
         Client::try_from(config).unwrap();
     }

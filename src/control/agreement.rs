@@ -1,0 +1,226 @@
+//! The status of an agreement.
+
+use crate::api::ServiceLevelAgreementStatus;
+use crate::api::agreement::{ClassTimes, CurrentState, InForce, LastReport, PeriodStatus, TargetStatus};
+use crate::api::service::State;
+use crate::domain::accounting::Verdict;
+use crate::domain::agreement::Terms;
+use crate::domain::conditions::Finding;
+use crate::domain::decimal::Fraction;
+use crate::domain::period::Period;
+use crate::domain::report::{Judged, JudgedTarget, headline};
+use crate::domain::time::Instant;
+use crate::domain::timeline::Entry;
+use crate::domain::version::Version;
+
+use super::world::AgreementEntry;
+
+/// Why an agreement cannot be measured as it asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Its Service does not exist.
+    ServiceNotFound(String),
+    /// Its calendar does not exist or was never valid.
+    CalendarNotFound(String),
+    /// A target names components that the Service does not have.
+    ComponentNotFound(String),
+}
+
+/// What the status of an agreement shows.
+pub struct Shown<'a> {
+    /// The version in force.
+    pub version: &'a Version<Terms>,
+    /// The running period.
+    pub period: &'a Period,
+    /// The period judged so far; none where an obstacle forbids figures.
+    pub judged: Option<&'a Judged>,
+    /// The state of the headline line now.
+    pub current: Option<&'a Entry>,
+    /// Name of the open report.
+    pub open_report: String,
+    /// The report closed last: its name and verdict.
+    pub last_report: Option<(String, String)>,
+    /// What stands in the way.
+    pub obstacle: Option<Obstacle>,
+    /// Since when a source is lost.
+    pub lost_since: Option<Instant>,
+}
+
+/// The status of an agreement at an instant.
+pub fn status(entry: &AgreementEntry, shown: &Shown<'_>, now: Instant) -> (ServiceLevelAgreementStatus, Vec<Finding>) {
+    let terms = &shown.version.value;
+    let zone = &terms.period.zone;
+    let mut status = ServiceLevelAgreementStatus {
+        kind: Some(entry.kind),
+        in_force: Some(InForce { digest: shown.version.digest.to_string(), since: shown.version.since.format_utc() }),
+        period: Some(PeriodStatus {
+            key: shown.period.key.to_string(),
+            start: shown.period.start.format_in(zone),
+            end: shown.period.end.format_in(zone),
+        }),
+        as_of: Some(now.format_utc()),
+        proved_until: shown.lost_since.map(Instant::format_utc),
+        open_report: Some(shown.open_report.clone()),
+        last_report: shown.last_report.clone().map(|(name, verdict)| LastReport { name, verdict }),
+        current: shown.current.map(|current| CurrentState {
+            state: if shown.lost_since.is_some() { State::Unknown } else { current.state },
+            since: current.at.format_utc(),
+            component: current.component.as_deref().map(str::to_owned),
+            reason: current.reason.map(|reason| reason.as_str().to_owned()),
+        }),
+        ..ServiceLevelAgreementStatus::default()
+    };
+    let verdict = shown.judged.and_then(|judged| judged.verdict);
+    status.state = Some(verdict.unwrap_or(Verdict::Indeterminate).as_str().to_owned());
+    if let Some(target) = shown.judged.and_then(Judged::headline) {
+        let mut figures = headline(target);
+        figures.down = None;
+        figures.excluded = None;
+        status.coverage = figures.coverage.take();
+        status.headline = Some(figures);
+        let sums = target.figures.sums();
+        status.ms = Some(ClassTimes {
+            elapsed: sums.elapsed(),
+            out_of_hours: sums.out_of_hours,
+            service: sums.service(),
+            excluded: sums.excluded,
+            unknown: sums.unknown,
+            down: sums.down,
+            degraded: sums.degraded,
+            up: sums.up,
+        });
+    }
+    if let Some(part) = shown.judged.and_then(|judged| judged.parts.last()) {
+        status.targets = part.targets.iter().map(target_status).collect();
+    }
+    (status, findings(entry, shown, now))
+}
+
+fn target_status(target: &JudgedTarget) -> TargetStatus {
+    let figures = &target.figures;
+    TargetStatus {
+        name: target.terms.name.to_string(),
+        objective: target.terms.yardstick.objective.map(|objective| objective.to_string()),
+        actual: figures.availability().map(Fraction::percent),
+        lowest: figures.lowest().map(Fraction::percent),
+        highest: figures.highest().map(Fraction::percent),
+        raw: figures.raw().map(Fraction::percent),
+        verdict: target.judgement.map_or("Indeterminate", |judgement| judgement.verdict.as_str()).to_owned(),
+        certain: target.judgement.is_some_and(|judgement| judgement.certain),
+        budget_ms: figures.budget_ms(),
+        budget_left_ms: figures.budget_left_ms(),
+        budget_left: figures.budget_left().map(Fraction::percent_tenths),
+        reason: target.judgement.and_then(|judgement| judgement.reason).map(str::to_owned),
+    }
+}
+
+/// What is said of an agreement whose spec was never valid.
+pub fn invalid(entry: &AgreementEntry) -> (ServiceLevelAgreementStatus, Vec<Finding>) {
+    let status = ServiceLevelAgreementStatus { kind: Some(entry.kind), ..ServiceLevelAgreementStatus::default() };
+    let pending = |kind| Finding::unknown(kind, "Pending", "no valid spec yet");
+    let findings = vec![
+        Finding::no("Ready", "InvalidSpec", super::join(&entry.problems)),
+        pending("Agreed"),
+        pending("Measured"),
+        pending("TargetsMet"),
+        Finding::unknown("BudgetAvailable", "Indeterminate", "no valid spec yet"),
+    ];
+    (status, findings)
+}
+
+fn findings(entry: &AgreementEntry, shown: &Shown<'_>, now: Instant) -> Vec<Finding> {
+    vec![ready(entry, shown), agreed(shown, now), measured(shown), targets_met(shown), budget(shown)]
+}
+
+fn ready(entry: &AgreementEntry, shown: &Shown<'_>) -> Finding {
+    if !entry.problems.is_empty() {
+        let message = format!("{}; the last valid version stays in use", super::join(&entry.problems));
+        return Finding::no("Ready", "InvalidSpec", message);
+    }
+    match &shown.obstacle {
+        Some(
+            Obstacle::ServiceNotFound(message)
+            | Obstacle::CalendarNotFound(message)
+            | Obstacle::ComponentNotFound(message),
+        ) => Finding::no("Ready", "ReferenceNotFound", message.clone()),
+        None => Finding::yes("Ready", "Active", "in use"),
+    }
+}
+
+fn agreed(shown: &Shown<'_>, now: Instant) -> Finding {
+    let terms = &shown.version.value;
+    if now >= terms.end() {
+        return Finding::no("Agreed", "Expired", format!("expired at {}", terms.end().format_in(&terms.period.zone)));
+    }
+    match terms.begins() {
+        Some(begins) if now < begins => {
+            let message = format!("begins at {}", begins.format_in(&terms.period.zone));
+            Finding::no("Agreed", "NotYetStarted", message)
+        }
+        _ => Finding::yes("Agreed", "SignaturesNotRequired", "in force since the API server accepted it"),
+    }
+}
+
+fn measured(shown: &Shown<'_>) -> Finding {
+    if shown.lost_since.is_some() {
+        return Finding::no("Measured", "SourceMissing", "a source shows nothing; time from then on is unknown");
+    }
+    let Some(judged) = shown.judged else {
+        return Finding::unknown("Measured", "Pending", "no figures yet");
+    };
+    let targets = || judged.parts.iter().flat_map(|part| &part.targets);
+    if targets().any(|target| target.judgement.is_some_and(|judgement| judgement.reason == Some("LowCoverage"))) {
+        let message = "too little of the service time was observed for a verdict";
+        return Finding::no("Measured", "LowCoverage", message);
+    }
+    match shown.current {
+        Some(current) if current.state == State::Unknown => {
+            let reason = current.reason.map_or("NotObserved", |reason| reason.as_str());
+            Finding::no("Measured", "NoData", format!("nothing is observed now: {reason}"))
+        }
+        None => Finding::unknown("Measured", "Pending", "nothing was observed yet"),
+        Some(_) => Finding::yes("Measured", "AllTargetsMeasured", "every target is measured"),
+    }
+}
+
+fn targets_met(shown: &Shown<'_>) -> Finding {
+    const KIND: &str = "TargetsMet";
+    match shown.judged.and_then(|judged| judged.verdict) {
+        None => Finding::unknown(KIND, "Pending", "no verdict yet"),
+        Some(verdict @ (Verdict::OnTrack | Verdict::Met)) => Finding::yes(KIND, "OnTrack", worst(shown, verdict)),
+        Some(verdict @ Verdict::AtRisk) => Finding::yes(KIND, "AtRisk", worst(shown, verdict)),
+        Some(verdict @ (Verdict::Breached | Verdict::Missed)) => Finding::no(KIND, "Breached", worst(shown, verdict)),
+        Some(verdict @ Verdict::Indeterminate) => Finding::unknown(KIND, "Indeterminate", worst(shown, verdict)),
+    }
+}
+
+/// Which targets have this verdict.
+fn worst(shown: &Shown<'_>, verdict: Verdict) -> String {
+    let targets = shown.judged.into_iter().flat_map(|judged| &judged.parts).flat_map(|part| &part.targets);
+    let mut names: Vec<&str> = targets
+        .filter(|target| target.judgement.is_some_and(|judgement| judgement.verdict == verdict))
+        .map(|target| &*target.terms.name)
+        .collect();
+    names.dedup();
+    format!("{}: {}", verdict.as_str(), names.join(", "))
+}
+
+fn budget(shown: &Shown<'_>) -> Finding {
+    const KIND: &str = "BudgetAvailable";
+    let Some(target) = shown.judged.and_then(Judged::headline) else {
+        return Finding::unknown(KIND, "Indeterminate", "no figures yet");
+    };
+    if target.figures.base() == 0 {
+        return Finding::unknown(KIND, "Indeterminate", "no service time was measured yet");
+    }
+    let terms = &shown.version.value;
+    let name = &target.terms.name;
+    if target.figures.is_spent(terms.spent_at) {
+        Finding::no(KIND, "BudgetSpent", format!("{name}: at least {} % of the error budget is spent", terms.spent_at))
+    } else if target.figures.is_spent(target.terms.yardstick.warn_at) {
+        let warn_at = target.terms.yardstick.warn_at;
+        Finding::yes(KIND, "BudgetLow", format!("{name}: at least {warn_at} % of the error budget is spent"))
+    } else {
+        Finding::yes(KIND, "BudgetLeft", format!("{name}: error budget is left"))
+    }
+}

@@ -1,0 +1,317 @@
+//! The operator: watches, the world, the writer, the Lease and the servers, joined. The end of any ends the process
+//! with a reason.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use kube::Client;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::config::OperatorSettings;
+use crate::domain::time::Instant;
+use crate::observe::pods::PodSelection;
+use crate::telemetry::health::{CheckHandle, Health};
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::server::{Endpoints, Server, ServerError};
+
+use super::apply::Writer;
+use super::clock::Clock;
+use super::lease::{Elector, Gate, LeaseEvent, LeaseSettings};
+use super::streams::{ALWAYS, Stream};
+use super::subject::Outcome;
+use super::view::View;
+use super::watch::{Change, WatchFailure};
+use super::world::{Leadership, World};
+
+/// Why the operator ended.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// The server for metrics and health cannot run.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// A task ended that never ends by itself.
+    #[error("{0} ended unexpectedly")]
+    Ended(&'static str),
+}
+
+/// Messages that wait to be taken in: enough to keep decoding busy, little enough to bound memory.
+const WAITING_CHANGES: usize = 512;
+/// Changes taken in between two plans.
+const CHANGES_AT_ONCE: usize = 1024;
+/// How long a start waits for streams that are neither listed nor refused.
+const START_MS: i64 = 30_000;
+
+/// Runs the operator until `shutdown` ends.
+pub async fn run(
+    client: Client,
+    settings: OperatorSettings,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), OperatorError> {
+    let clock = Clock::start(settings.test_clock_offset_ms);
+    let world = Arc::new(RwLock::new(World::default()));
+    let metrics = Metrics::new(&settings.metrics_options());
+    let health = Health::new(Arc::new(move || Duration::from_millis(clock.monotonic_ms().unsigned_abs())));
+    let view = Arc::new(View::new(world.clone(), clock, &settings.identity));
+    metrics.attach(view.clone());
+    let endpoints = Endpoints { metrics: metrics.clone(), health: health.clone(), diagnostics: view.diagnostics() };
+    let server = Server::bind(settings.metrics_address, endpoints).await?;
+    tracing::info!(address = %server.address(), "serving metrics, health and diagnostics");
+
+    let (stop, stopped) = watch::channel(false);
+    let gate = Arc::new(Gate::new(clock));
+    let (lease_sender, lease_events) = mpsc::channel(64);
+    let (proved_sender, proved) = watch::channel(None);
+    let lease = LeaseSettings {
+        namespace: settings.namespace.clone(),
+        name: settings.lease_name.clone(),
+        identity: settings.identity.clone(),
+        duration: settings.lease_duration,
+    };
+    let elector = Elector::new(client.clone(), lease, clock, gate.clone(), proved, lease_sender);
+    let mut engine = Engine::new(client, &settings, clock, world, metrics, &health, gate, lease_events, proved_sender);
+    let mut server_stop = stopped.clone();
+    let serving = server.run(async move {
+        let _ = server_stop.wait_for(|stop| *stop).await;
+    });
+    let (mut serving, mut electing) = (std::pin::pin!(serving), std::pin::pin!(elector.run(stopped)));
+    tokio::select! {
+        () = shutdown => tracing::info!("shutting down"),
+        () = engine.run() => return Err(OperatorError::Ended("the watch of the API server")),
+        () = &mut serving => return Err(OperatorError::Ended("the server")),
+        () = &mut electing => return Err(OperatorError::Ended("the election")),
+    }
+    // What is under way is finished first; then the Lease is let go, with what is proved until now.
+    engine.drain().await;
+    let _ = stop.send(true);
+    let _ = tokio::join!(electing, serving);
+    Ok(())
+}
+
+/// Feeds the world and carries out what it plans.
+struct Engine {
+    client: Client,
+    clock: Clock,
+    world: Arc<RwLock<World>>,
+    metrics: Metrics,
+    writer: Writer,
+    gate: Arc<Gate>,
+    caches: CheckHandle,
+    heart: crate::telemetry::health::Heartbeat,
+    changes: mpsc::Receiver<(Stream, Change)>,
+    sender: mpsc::Sender<(Stream, Change)>,
+    lease_events: mpsc::Receiver<LeaseEvent>,
+    proved: watch::Sender<Option<Instant>>,
+    watches: JoinSet<()>,
+    pod_watches: HashMap<PodSelection, AbortHandle>,
+    writes: JoinSet<Outcome>,
+    concurrency: usize,
+    began: Instant,
+}
+
+impl Engine {
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        client: Client,
+        settings: &OperatorSettings,
+        clock: Clock,
+        world: Arc<RwLock<World>>,
+        metrics: Metrics,
+        health: &Health,
+        gate: Arc<Gate>,
+        lease_events: mpsc::Receiver<LeaseEvent>,
+        proved: watch::Sender<Option<Instant>>,
+    ) -> Self {
+        let (sender, changes) = mpsc::channel(WAITING_CHANGES);
+        let mut watches = JoinSet::new();
+        for stream in ALWAYS {
+            watches.spawn(super::watch::run(client.clone(), stream.watched(), stream, sender.clone()));
+        }
+        let writer = Writer::new(client.clone(), gate.clone(), &settings.identity, metrics.clone());
+        Self {
+            caches: health.check("caches"),
+            heart: health.heartbeat("engine", Duration::from_secs(60)),
+            client,
+            clock,
+            world,
+            metrics,
+            writer,
+            gate,
+            changes,
+            sender,
+            lease_events,
+            proved,
+            watches,
+            pod_watches: HashMap::new(),
+            writes: JoinSet::new(),
+            concurrency: settings.write_concurrency,
+            began: clock.now(),
+        }
+    }
+
+    /// Runs until the watches end, which they never do by themselves.
+    async fn run(&mut self) {
+        loop {
+            let wake = self.step();
+            tokio::select! {
+                change = self.changes.recv() => match change {
+                    Some((stream, change)) => self.take(stream, change),
+                    None => return,
+                },
+                Some(event) = self.lease_events.recv() => self.lease(event),
+                Some(outcome) = self.writes.join_next() => {
+                    if let Ok(outcome) = outcome {
+                        self.written(&outcome);
+                    }
+                }
+                Some(ended) = self.watches.join_next() => {
+                    if ended.is_ok() && self.changes.is_closed() {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(wake) => {}
+            }
+        }
+    }
+
+    /// Plans, starts writes, and says how long nothing has to be done.
+    fn step(&mut self) -> Duration {
+        self.heart.beat();
+        let now = self.clock.now();
+        let mut world = write_lock(&self.world);
+        if world.started().is_none() && (world.is_settled() || now.ms_since(self.began) > START_MS) {
+            world.start(now);
+            self.caches.set(true, "");
+            tracing::info!(services = world.services().len(), agreements = world.agreements().len(), "started");
+        }
+        let room = self.concurrency.saturating_sub(self.writes.len());
+        let batches = world.plan(now, room);
+        let full = batches.len() == room;
+        let deadline = world.next_deadline();
+        let wanted: Vec<PodSelection> = world.pod_selections().cloned().collect();
+        self.proved.send_replace(world.proved_until());
+        drop(world);
+        for batch in batches {
+            let writer = self.writer.clone();
+            self.writes.spawn(async move { writer.carry_out(batch).await });
+        }
+        self.watch_pods(&wanted);
+        let longest = Duration::from_secs(10);
+        if full {
+            // A write that ends makes room.
+            return longest;
+        }
+        deadline.map_or(longest, |at| Duration::from_millis(at.ms_since(now).max(1).unsigned_abs()).min(longest))
+    }
+
+    fn watch_pods(&mut self, wanted: &[PodSelection]) {
+        self.pod_watches.retain(|selection, handle| {
+            let keep = wanted.contains(selection);
+            if !keep {
+                handle.abort();
+            }
+            keep
+        });
+        for selection in wanted {
+            if !self.pod_watches.contains_key(selection) {
+                let stream = Stream::Pods(selection.clone());
+                let watch = super::watch::run(self.client.clone(), stream.watched(), stream, self.sender.clone());
+                self.pod_watches.insert(selection.clone(), self.watches.spawn(watch));
+            }
+        }
+    }
+
+    fn take(&mut self, stream: Stream, change: Change) {
+        let now = self.clock.now();
+        let mut world = write_lock(&self.world);
+        tell_failure(&world, &stream, &change, &self.metrics);
+        world.take(&stream, change, now);
+        for _ in 0..CHANGES_AT_ONCE {
+            let Ok((stream, change)) = self.changes.try_recv() else { break };
+            tell_failure(&world, &stream, &change, &self.metrics);
+            world.take(&stream, change, now);
+        }
+    }
+
+    fn lease(&mut self, event: LeaseEvent) {
+        let mut world = write_lock(&self.world);
+        match event {
+            LeaseEvent::Leading { epoch, observed_until } => {
+                tracing::info!(epoch, observed_until = ?observed_until.map(Instant::format_utc), "leading");
+                world.lead(Leadership { epoch }, observed_until);
+                self.metrics.set_leader(true);
+            }
+            LeaseEvent::Following(leader) => {
+                tracing::info!(leader, "following");
+                world.follow();
+                self.metrics.set_leader(false);
+            }
+            LeaseEvent::Renewed { version, sent } => world.renewed(version, sent),
+            LeaseEvent::Failed(message) => tracing::warn!(message, "failed to hold the lease"),
+        }
+    }
+
+    fn written(&mut self, outcome: &Outcome) {
+        use super::subject::WriteFailure;
+        match &outcome.failure {
+            Some(WriteFailure::Forbidden(message)) => {
+                tracing::error!(message, "failed to write: grant the verb to the operator's service account");
+            }
+            Some(failure) => tracing::debug!(subject = ?outcome.batch.subject, ?failure, "failed to write"),
+            None => {}
+        }
+        write_lock(&self.world).written(outcome, self.clock.now());
+    }
+
+    /// Finishes the writes that are under way and those that wait, for a short time.
+    async fn drain(&mut self) {
+        let limit = tokio::time::Instant::now() + Duration::from_secs(5);
+        while self.gate.is_open() {
+            self.step();
+            if self.writes.is_empty() {
+                break;
+            }
+            match tokio::time::timeout_at(limit, self.writes.join_next()).await {
+                Ok(Some(Ok(outcome))) => self.written(&outcome),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        self.watches.abort_all();
+    }
+}
+
+fn tell_failure(world: &World, stream: &Stream, change: &Change, metrics: &Metrics) {
+    let Change::Failed(failure) = change else { return };
+    if let Some(source) = super::view::source(stream) {
+        metrics.count_watch_restart(source);
+    }
+    let known = world.streams().any(|(other, state)| other == stream && state.failure.as_ref() == Some(failure));
+    if known {
+        return;
+    }
+    match failure {
+        WatchFailure::Forbidden(message) => tracing::error!(
+            stream = stream.name(),
+            message,
+            "the operator may not watch this: grant the verbs list and watch to its service account"
+        ),
+        WatchFailure::NotFound(message) => {
+            tracing::error!(
+                stream = stream.name(),
+                message,
+                "the API server does not know this: apply the output of `assize crds`"
+            );
+        }
+        WatchFailure::Unreachable(message) => {
+            tracing::warn!(stream = stream.name(), message, "the watch was interrupted")
+        }
+    }
+}
+
+/// The lock of the world. A poisoned one is used on: the panic that poisoned it was told of, and half a plan is no
+/// worse than none.
+pub(super) fn write_lock(world: &RwLock<World>) -> std::sync::RwLockWriteGuard<'_, World> {
+    world.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

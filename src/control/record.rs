@@ -1,0 +1,238 @@
+//! The record of one subject: an agreement, or a Service without one. Its lines are what its reports' ledgers hold.
+
+use std::sync::Arc;
+
+use crate::api::report::{Phase, SubjectKind};
+use crate::api::service::State;
+use crate::domain::agreement::{TargetTerms, Terms};
+use crate::domain::reason::Reason;
+use crate::domain::time::Instant;
+use crate::domain::timeline::{Entry, Timeline};
+use crate::domain::tracker::ServiceTracker;
+use crate::domain::version::Versions;
+use crate::observe::facts::ObjectKey;
+
+/// One ledger line.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The target.
+    pub target: Arc<str>,
+    /// The components it measures; none: the state of the Service.
+    pub components: Option<Arc<[Arc<str>]>>,
+    /// What it saw.
+    pub timeline: Arc<Timeline>,
+}
+
+/// What is known of one report of the subject.
+#[derive(Clone, Debug)]
+pub struct KnownReport {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// Its uid of the subject.
+    pub subject_uid: Box<str>,
+    /// Its period.
+    pub start: Instant,
+    /// End of its period.
+    pub end: Instant,
+    /// Its phase as written.
+    pub phase: Option<Phase>,
+    /// Its verdict as written.
+    pub result: Option<Box<str>>,
+    /// Its digest, once closed.
+    pub digest: Option<Box<str>>,
+    /// Its resourceVersion.
+    pub version: Box<str>,
+    /// Sequence of its ledger as written.
+    pub sequence: i64,
+    /// Fingerprint of its status as written.
+    pub fingerprint: u64,
+    /// Its conditions as written.
+    pub conditions: Vec<crate::domain::conditions::Remembered>,
+    /// Its ledger lines as written, until they are taken over.
+    pub ledger: Vec<(Arc<str>, Vec<Entry>)>,
+}
+
+/// The record of one subject.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// What it is about.
+    pub kind: SubjectKind,
+    /// Namespace and name of the subject.
+    pub key: ObjectKey,
+    /// Uid of the subject.
+    pub uid: Box<str>,
+    /// Creation of the subject.
+    pub created: Instant,
+    /// Name of the Service.
+    pub service: Arc<str>,
+    /// Versions of the terms.
+    pub terms: Versions<Terms>,
+    /// Its lines.
+    pub lines: Vec<Line>,
+    /// Whether a line grew since the last write.
+    pub grown: bool,
+    /// Whether the ledgers written before are taken over.
+    pub restored: bool,
+}
+
+impl Record {
+    /// A record with nothing observed.
+    pub fn new(
+        kind: SubjectKind,
+        key: ObjectKey,
+        uid: &str,
+        created: Instant,
+        service: Arc<str>,
+        terms: Versions<Terms>,
+    ) -> Self {
+        let mut record = Self {
+            kind,
+            key,
+            uid: uid.into(),
+            created,
+            service,
+            terms,
+            lines: Vec::new(),
+            grown: false,
+            restored: false,
+        };
+        record.match_lines();
+        record
+    }
+
+    /// Gives every target of the newest terms its line; a line whose components changed goes on from then.
+    pub fn match_lines(&mut self) {
+        let Some(newest) = self.terms.newest().cloned() else { return };
+        for target in &newest.value.targets {
+            match self.lines.iter_mut().find(|line| line.target == target.name) {
+                Some(line) => line.components.clone_from(&target.components),
+                None => self.lines.push(Line {
+                    target: target.name.clone(),
+                    components: target.components.clone(),
+                    timeline: Arc::default(),
+                }),
+            }
+        }
+    }
+
+    /// Notes the present state in all lines; returns whether any grew.
+    pub fn note(&mut self, tracker: &ServiceTracker, at: Instant) -> bool {
+        let mut grown = false;
+        for line in &mut self.lines {
+            let entry = tracker.entry(line.components.as_deref(), at);
+            if line.timeline.last().is_none_or(|last| !last.says_the_same(&entry)) {
+                grown |= Arc::make_mut(&mut line.timeline).push(entry);
+            }
+        }
+        self.grown |= grown;
+        grown
+    }
+
+    /// Notes that nothing was observed from `at` on.
+    pub fn blind(&mut self, at: Instant, reason: Reason) {
+        for line in &mut self.lines {
+            let entry = Entry::live(at, State::Unknown, None, reason);
+            self.grown |= Arc::make_mut(&mut line.timeline).push(entry);
+        }
+    }
+
+    /// The line of a target.
+    pub fn line(&self, target: &TargetTerms) -> Option<Arc<Timeline>> {
+        self.lines.iter().find(|line| line.target == target.name).map(|line| line.timeline.clone())
+    }
+
+    /// Takes over what former leaders wrote, up to `observed_until`, and goes on with what this replica saw itself.
+    ///
+    /// Where its own observation began later, the time between is unknown: nobody was looking.
+    pub fn restore(&mut self, reports: &[KnownReport], observed_until: Option<Instant>) {
+        self.restored = true;
+        for line in &mut self.lines {
+            let written: Vec<Entry> = reports
+                .iter()
+                .filter(|report| *report.subject_uid == *self.uid)
+                .flat_map(|report| &report.ledger)
+                .filter(|(target, _)| *target == line.target)
+                .flat_map(|(_, entries)| entries.iter().cloned())
+                .collect();
+            let written = Timeline::from_entries(written);
+            let Some(last) = written.last().cloned() else { continue };
+            // What this replica led itself and nobody wrote anew is still its own.
+            let begins = written.entries().first().map_or(last.at, |first| first.at);
+            let mut before =
+                line.timeline.entries().iter().filter(|entry| entry.at < begins).cloned().collect::<Vec<_>>();
+            before.extend(written.entries().iter().cloned());
+            let written = Timeline::from_entries(before);
+            line.timeline = Arc::new(join(written, last.at.max(observed_until.unwrap_or(last.at)), &line.timeline));
+            self.grown = true;
+        }
+    }
+
+    /// Forgets what no report needs any more.
+    pub fn forget_before(&mut self, instant: Instant) {
+        for line in &mut self.lines {
+            if line.timeline.entries().first().is_some_and(|first| first.at < instant) {
+                Arc::make_mut(&mut line.timeline).forget_before(instant);
+            }
+        }
+        self.terms.forget_before(instant);
+    }
+
+    /// Whether anything was ever observed of it.
+    pub fn was_seen(&self) -> bool {
+        self.lines.iter().any(|line| line.timeline.entries().iter().any(|entry| entry.state != State::Unknown))
+    }
+}
+
+/// A written timeline that holds until `until`, continued by what this replica saw itself.
+fn join(mut written: Timeline, until: Instant, own: &Timeline) -> Timeline {
+    let begins = own.entries().first().map(|entry| entry.at);
+    if begins.is_none_or(|begins| begins > until) {
+        written.push(Entry::live(until, State::Unknown, None, Reason::NoLeader));
+    }
+    let in_force = own.entries().iter().rev().find(|entry| entry.at <= until).cloned();
+    if let Some(entry) = in_force {
+        written.push(Entry { at: until, ..entry });
+    }
+    for entry in own.entries().iter().filter(|entry| entry.at > until) {
+        written.push(entry.clone());
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Instant {
+        Instant::from_ms(second * 1000)
+    }
+
+    fn line(entries: &[(i64, State)]) -> Timeline {
+        let entry = |&(second, state)| Entry::live(at(second), state, None, Reason::AllCriticalReady);
+        Timeline::from_entries(entries.iter().map(entry).collect())
+    }
+
+    fn states(timeline: &Timeline) -> Vec<(i64, State)> {
+        timeline.entries().iter().map(|entry| (entry.at.as_ms() / 1000, entry.state)).collect()
+    }
+
+    #[test]
+    fn a_restart_leaves_the_time_that_nobody_saw_unknown() {
+        let joined = join(line(&[(0, State::Up)]), at(100), &line(&[(160, State::Up)]));
+        assert_eq!(states(&joined), [(0, State::Up), (100, State::Unknown), (160, State::Up)]);
+    }
+
+    /// M-65: a standby that has been watching proves the dead leader's last seconds.
+    #[test]
+    fn m_65_a_standby_leaves_nothing_unknown() {
+        let own = line(&[(-500, State::Up), (107, State::Down), (121, State::Up)]);
+        let joined = join(line(&[(0, State::Up)]), at(100), &own);
+        assert_eq!(states(&joined), [(0, State::Up), (107, State::Down), (121, State::Up)]);
+    }
+
+    #[test]
+    fn a_replica_that_saw_nothing_yet_leaves_the_end_open_and_unknown() {
+        let joined = join(line(&[(0, State::Up)]), at(100), &Timeline::default());
+        assert_eq!(states(&joined), [(0, State::Up), (100, State::Unknown)]);
+    }
+}

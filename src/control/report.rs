@@ -1,0 +1,219 @@
+//! The reports of a record: which there are at an instant, and what each says.
+
+use serde_json::{Value, json};
+
+use crate::api::report::{Ledger, LedgerLine, Phase, SubjectKind};
+use crate::api::{GROUP, ServiceReportStatus, VERSION};
+use crate::domain::agreement::Terms;
+use crate::domain::conditions::Finding;
+use crate::domain::digest::{self, Identity};
+use crate::domain::period::{Period, PeriodKey};
+use crate::domain::report::{Facts, Judged, Moment, contents, judge, phase_at};
+use crate::domain::time::Instant;
+
+use super::record::{KnownReport, Record};
+
+/// The calendar period whose ledger a report owns: its own, of a rolling one the month.
+pub fn ledger_period(terms: &Terms, at: Instant) -> Period {
+    let key = terms.period_at(at).key;
+    let ledger = key.ledger().period_in(&terms.period.zone);
+    Period { key, start: ledger.start, end: ledger.end }
+}
+
+/// The periods of a record that have a report to be written at `now`: the running one, and those before it that are
+/// observed and not closed yet.
+pub fn periods(record: &Record, known: &[KnownReport], now: Instant) -> Vec<Period> {
+    let Some(terms) = record.terms.newest().map(|version| version.value.clone()) else { return Vec::new() };
+    let mut periods = Vec::new();
+    if now < terms.end() {
+        periods.push(ledger_period(&terms, now));
+    }
+    let begins = record.lines.iter().filter_map(|line| line.timeline.entries().first()).map(|entry| entry.at).min();
+    let mut key: PeriodKey = terms.period_at(now).key;
+    for _ in 0..crate::domain::limits::WINDOW_REPORTS {
+        key = key.previous();
+        let ledger = key.ledger().period_in(&terms.period.zone);
+        if begins.is_none_or(|begins| begins >= ledger.end) || terms.end() <= ledger.start {
+            break;
+        }
+        let closed = known.iter().any(|report| {
+            report.start == ledger.start && *report.subject_uid == *record.uid && report.digest.is_some()
+        });
+        if closed {
+            break;
+        }
+        periods.push(Period { key, start: ledger.start, end: ledger.end });
+    }
+    periods.reverse();
+    periods
+}
+
+/// Name of a report: `<agreement>-<key>`, of a Service's own `its-<service>-<key>`.
+pub fn name(record: &Record, period: &Period, known: &[KnownReport]) -> String {
+    let key = period.key.to_string().to_lowercase();
+    let plain = match record.kind {
+        SubjectKind::Service => format!("its-{}-{key}", record.key.name),
+        SubjectKind::ServiceLevelAgreement => format!("{}-{key}", record.key.name),
+    };
+    let taken = known.iter().any(|report| *report.key.name == *plain && *report.subject_uid != *record.uid);
+    if taken {
+        // Another object of that name had this period: its report is evidence and stays.
+        let digest = digest::of_value(&Value::String(record.uid.to_string()));
+        return format!("{plain}-{}", &digest["sha256:".len().."sha256:".len() + 5]);
+    }
+    plain
+}
+
+/// The object of a report without its status.
+pub fn object(record: &Record, period: &Period, name: &str) -> Value {
+    let terms = &record.terms.newest().expect("a record has terms").value;
+    let zone = &terms.period.zone;
+    let kind = match record.kind {
+        SubjectKind::Service => "Service",
+        SubjectKind::ServiceLevelAgreement => "ServiceLevelAgreement",
+    };
+    let mut labels = json!({
+        "assize.dev/service": &*record.service,
+        "assize.dev/period": period.key.to_string(),
+    });
+    if record.kind == SubjectKind::ServiceLevelAgreement {
+        labels["assize.dev/agreement"] = (&*record.key.name).into();
+    }
+    json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": "ServiceReport",
+        "metadata": {"namespace": &*record.key.namespace, "name": name, "labels": labels},
+        "spec": {
+            "subject": {"kind": kind, "name": &*record.key.name, "uid": &*record.uid},
+            "serviceRef": {"name": &*record.service},
+            "period": {
+                "key": period.key.to_string(),
+                "start": period.start.format_in(zone),
+                "end": period.end.format_in(zone),
+                "timeZone": terms.period.zone_name(),
+            },
+        },
+    })
+}
+
+/// What a report is judged from.
+#[derive(Clone, Copy)]
+pub struct Judging<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// The facts of its subject.
+    pub facts: Facts<'a>,
+    /// Now, in cluster time.
+    pub now: Instant,
+    /// Up to when states hold.
+    pub horizon: Instant,
+}
+
+impl Judging<'_> {
+    /// Judges a period at this instant. A period that is over is judged as of its closing, so that every replica
+    /// writes the same bytes.
+    pub fn judge(&self, period: &Period) -> (Judged, Moment) {
+        let grace_ms = self.record.terms.newest().map_or(0, |version| version.value.grace_ms);
+        let phase = phase_at(period, grace_ms, self.now);
+        let as_of = match phase {
+            Phase::Closed => period.end.plus_ms(grace_ms),
+            _ => self.now,
+        };
+        let moment = Moment { as_of, horizon: self.horizon.min(as_of), phase };
+        (judge(self.facts, |target| self.record.line(target), period, moment), moment)
+    }
+}
+
+/// The status of a report, with its findings.
+pub fn status(
+    judging: Judging<'_>,
+    period: &Period,
+    known: &[KnownReport],
+    name: &str,
+    epoch: i64,
+) -> (ServiceReportStatus, Vec<Finding>, Judged) {
+    let (judged, moment) = judging.judge(period);
+    let record = judging.record;
+    let zone = &record.terms.newest().expect("a record has terms").value.period.zone;
+    let line = judged.headline().and_then(|target| record.line(&target.terms));
+    let written = contents(judging.facts, &judged, line.as_deref(), moment, zone);
+    let ours = known.iter().find(|report| *report.key.name == *name && *report.subject_uid == *record.uid);
+    let sequence = ours.map_or(0, |report| report.sequence);
+    let proved = moment.horizon.min(period.end);
+    let lost = judging.horizon < judging.now;
+    let mut status = ServiceReportStatus {
+        phase: Some(moment.phase),
+        result: written.result,
+        as_of: Some(moment.as_of.format_in(zone)),
+        proved_until: (lost || moment.phase != Phase::Open).then(|| proved.format_in(zone)),
+        headline: written.headline,
+        parts: written.parts,
+        outages: written.outages,
+        outages_omitted: written.outages_omitted,
+        gaps: written.gaps,
+        gaps_omitted: written.gaps_omitted,
+        rules_changed: written.rules_changed,
+        rolled_up: Some(written.rolled_up),
+        inputs: Some(written.inputs),
+        ledger: Some(ledger(record, period, sequence, epoch)),
+        ..ServiceReportStatus::default()
+    };
+    if moment.phase == Phase::Closed {
+        // Closing appends nothing: sequence and epoch stay, so that any replica writes the same bytes.
+        let before = known.iter().filter(|report| report.end <= period.start && *report.subject_uid == *record.uid);
+        status.previous_digest = before
+            .filter_map(|report| Some((report.end, report.digest.clone()?)))
+            .max()
+            .map(|(_, digest)| digest.into());
+        let object = object(record, period, name);
+        let identity = Identity { kind: "ServiceReport", namespace: Some(&record.key.namespace), name };
+        let digest = digest::of_report(identity, &object["spec"], &status);
+        status.short_digest = Some(digest::short(&digest));
+        status.digest = Some(digest);
+    }
+    let findings = findings(&status, moment.phase, &judged);
+    (status, findings, judged)
+}
+
+fn ledger(record: &Record, period: &Period, sequence: i64, epoch: i64) -> Ledger {
+    let zone = &record.terms.newest().expect("a record has terms").value.period.zone;
+    let lines = record
+        .lines
+        .iter()
+        .map(|line| LedgerLine {
+            target: line.target.to_string(),
+            entries: line
+                .timeline
+                .entries_for(period.start, period.end)
+                .iter()
+                .map(|entry| entry.format(zone))
+                .collect(),
+        })
+        .collect();
+    Ledger { sequence, epoch, lines }
+}
+
+fn findings(status: &ServiceReportStatus, phase: Phase, judged: &Judged) -> Vec<Finding> {
+    let low = judged
+        .parts
+        .iter()
+        .flat_map(|part| &part.targets)
+        .any(|target| target.judgement.is_some_and(|judgement| judgement.reason == Some("LowCoverage")));
+    let ready = match phase {
+        Phase::Closed => Finding::yes("Ready", "Finished", "closed; its figures never change"),
+        _ => Finding::yes("Ready", "Active", "written with each transition"),
+    };
+    let complete = match phase {
+        Phase::Open => Finding::unknown("Complete", "PeriodOpen", "the period is not over"),
+        _ if low => Finding::no("Complete", "LowCoverage", "too little of the service time was observed"),
+        _ => Finding::yes("Complete", "CoverageKept", "enough of the service time was observed"),
+    };
+    let closed = match phase {
+        Phase::Open => Finding::no("Closed", "PeriodOpen", "the period is not over"),
+        Phase::Provisional => Finding::no("Closed", "WaitingForLateData", "late facts may still come"),
+        Phase::Closed => {
+            Finding::yes("Closed", "PeriodClosed", format!("digest {}", status.short_digest.as_deref().unwrap_or("-")))
+        }
+    };
+    vec![ready, complete, closed]
+}

@@ -1,0 +1,179 @@
+//! The world as this replica sees it: what watches showed, and what follows. Sync and without I/O; time and messages
+//! come in, batches of writes go out.
+
+mod agreements;
+mod calendars;
+mod entries;
+mod ingest;
+mod lead;
+mod members;
+mod plan;
+mod reports;
+mod services;
+mod written;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::api::report::SubjectKind;
+use crate::api::service::WorkloadKind;
+use crate::domain::report::Calendars;
+use crate::domain::time::Instant;
+use crate::observe::endpoints::EndpointIndex;
+use crate::observe::facts::ObjectKey;
+use crate::observe::pods::{PodIndex, PodSelection};
+use crate::observe::workloads::WorkloadIndex;
+
+pub use entries::{AgreementEntry, CalendarEntry, ServiceEntry};
+
+use super::queue::Queue;
+use super::record::KnownReport;
+use super::streams::{ALWAYS, Pulse, Stream, StreamState};
+
+/// Components by what they are measured by: `(service, index)`.
+#[derive(Debug, Default)]
+struct Uses {
+    endpoints: HashMap<ObjectKey, Vec<(ObjectKey, usize)>>,
+    workloads: HashMap<(WorkloadKind, ObjectKey), Vec<(ObjectKey, usize)>>,
+    pods: HashMap<PodSelection, Vec<(ObjectKey, usize)>>,
+    /// Services by a Service that they depend on.
+    dependents: HashMap<ObjectKey, Vec<(ObjectKey, usize)>>,
+    /// Agreements by Service.
+    agreements: HashMap<ObjectKey, Vec<ObjectKey>>,
+    /// Agreements by calendar.
+    calendars: HashMap<Arc<str>, HashSet<ObjectKey>>,
+}
+
+/// Whether this replica writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leadership {
+    /// Number of the leadership, in every ledger.
+    pub epoch: i64,
+}
+
+/// The world as this replica sees it.
+#[derive(Debug)]
+pub struct World {
+    streams: HashMap<Stream, StreamState>,
+    /// Objects shown since a list began, by stream.
+    listed: HashMap<Stream, HashSet<ObjectKey>>,
+    pulse: Pulse,
+    endpoints: EndpointIndex,
+    workloads: WorkloadIndex,
+    pods: PodIndex,
+    services: HashMap<ObjectKey, ServiceEntry>,
+    agreements: HashMap<ObjectKey, AgreementEntry>,
+    calendars: HashMap<Arc<str>, CalendarEntry>,
+    calendar_versions: Calendars,
+    reports: HashMap<(SubjectKind, ObjectKey), Vec<KnownReport>>,
+    uses: Uses,
+    queue: Queue,
+    leadership: Option<Leadership>,
+    /// Up to when the leader before proved its observation.
+    observed_until: Option<Instant>,
+    /// Since when this replica judges what it sees.
+    started: Option<Instant>,
+    /// Objects that could not be decoded, for diagnostics.
+    undecodable: HashMap<(&'static str, ObjectKey), String>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            streams: ALWAYS.into_iter().map(|stream| (stream, StreamState::default())).collect(),
+            listed: HashMap::new(),
+            pulse: Pulse::default(),
+            endpoints: EndpointIndex::default(),
+            workloads: WorkloadIndex::default(),
+            pods: PodIndex::default(),
+            services: HashMap::new(),
+            agreements: HashMap::new(),
+            calendars: HashMap::new(),
+            calendar_versions: Calendars::new(),
+            reports: HashMap::new(),
+            uses: Uses::default(),
+            queue: Queue::default(),
+            leadership: None,
+            observed_until: None,
+            started: None,
+            undecodable: HashMap::new(),
+        }
+    }
+}
+
+impl World {
+    /// Whether every stream was listed or refused, so that what is missing is missing.
+    pub fn is_settled(&self) -> bool {
+        self.streams.values().all(|state| !state.is_pending())
+    }
+
+    /// Since when this replica judges what it sees.
+    pub fn started(&self) -> Option<Instant> {
+        self.started
+    }
+
+    /// The streams and their states.
+    pub fn streams(&self) -> impl Iterator<Item = (&Stream, &StreamState)> {
+        self.streams.iter()
+    }
+
+    /// Services, by key.
+    pub fn services(&self) -> &HashMap<ObjectKey, ServiceEntry> {
+        &self.services
+    }
+
+    /// Agreements, by key.
+    pub fn agreements(&self) -> &HashMap<ObjectKey, AgreementEntry> {
+        &self.agreements
+    }
+
+    /// Calendars, with their versions.
+    pub fn calendar_versions(&self) -> &Calendars {
+        &self.calendar_versions
+    }
+
+    /// Objects that could not be decoded.
+    pub fn undecodable(&self) -> usize {
+        self.undecodable.len()
+    }
+
+    /// Endpoints of address types that cannot be counted, and change-trigger times that were refused.
+    pub fn endpoint_anomalies(&self) -> (u32, u64) {
+        (self.endpoints.ignored_endpoints(), self.endpoints.clamped_times)
+    }
+
+    /// How many subjects wait for a plan.
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    /// The next instant at which time alone asks for a plan.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.queue.next_deadline()
+    }
+
+    /// The selections of Pods that are to be watched.
+    pub fn pod_selections(&self) -> impl Iterator<Item = &PodSelection> {
+        self.uses.pods.keys()
+    }
+
+    /// Up to when every stream that figures rest on is proved: what the Lease carries.
+    pub fn proved_until(&self) -> Option<Instant> {
+        let measured = self.streams.iter().filter(|(stream, _)| stream.is_measured());
+        measured.map(|(_, state)| state.proved_until).min().flatten()
+    }
+
+    /// Since when a stream that figures rest on shows nothing; none while all are live.
+    pub fn lost_since(&self) -> Option<Instant> {
+        self.streams
+            .iter()
+            .filter(|(stream, state)| stream.is_measured() && state.failure.is_some() && state.synced)
+            .filter_map(|(_, state)| state.blind_since)
+            .min()
+    }
+
+    /// Up to when states hold at `now`.
+    pub fn horizon(&self, now: Instant) -> Instant {
+        self.lost_since().unwrap_or(now).min(now)
+    }
+}

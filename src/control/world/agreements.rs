@@ -1,0 +1,120 @@
+//! Agreements as their watch shows them.
+
+use std::sync::Arc;
+
+use crate::api::report::SubjectKind;
+use crate::control::fingerprint;
+use crate::control::record::Record;
+use crate::control::subject::{Subject, Writing};
+use crate::domain::agreement::{Terms, spec_digest};
+use crate::domain::time::Instant;
+use crate::domain::version::{Version, Versions};
+use crate::observe::facts::ObjectKey;
+
+use super::World;
+use super::entries::{AgreementEntry, SeenAgreement, remember};
+
+impl World {
+    pub(super) fn apply_agreement(&mut self, seen: SeenAgreement, now: Instant) {
+        let key = seen.metadata.key();
+        let uid: Box<str> = seen.metadata.uid.as_str().into();
+        if self.agreements.get(&key).is_some_and(|entry| entry.uid != uid) {
+            self.forget_agreement(&key);
+        }
+        let version: Box<str> = seen.metadata.resource_version.as_str().into();
+        let status = seen.status.unwrap_or_default();
+        let (fingerprint, shown) = fingerprint::agreement(&status);
+        if let Some(entry) = self.agreements.get_mut(&key)
+            && entry.generation == seen.metadata.generation
+        {
+            let ours = entry.writing.written.fingerprint == fingerprint;
+            entry.writing.version = version;
+            if !ours && !entry.writing.in_flight {
+                entry.writing.written.fingerprint = fingerprint;
+                self.queue.mark(Subject::Agreement(key));
+            }
+            return;
+        }
+        let created = seen.metadata.created().unwrap_or(now).min(now);
+        let entry = self.agreements.entry(key.clone()).or_insert_with(|| AgreementEntry {
+            uid: uid.clone(),
+            generation: 0,
+            kind: seen.spec.kind.unwrap_or_default(),
+            problems: Vec::new(),
+            record: None,
+            verdict: None,
+            writing: Writing::default(),
+        });
+        entry.generation = seen.metadata.generation;
+        entry.kind = seen.spec.kind.unwrap_or_default();
+        entry.writing.version = version;
+        entry.writing.written.fingerprint = fingerprint;
+        entry.writing.written.shown = shown;
+        entry.writing.written.conditions = remember(Some(&status.conditions));
+        let digest: Arc<str> = spec_digest(&key.namespace, &key.name, &seen.spec).into();
+        match Terms::from_spec(&seen.spec) {
+            Err(problems) => entry.problems = problems,
+            Ok(terms) => {
+                entry.problems.clear();
+                let service = terms.service.clone();
+                let calendar = terms.calendar.clone();
+                let terms = Arc::new(terms);
+                match &mut entry.record {
+                    Some(record) => {
+                        record.terms.accept(Version { since: now, digest, value: terms });
+                        record.match_lines();
+                    }
+                    None => {
+                        let versions = Versions::starting_with(Version { since: created, digest, value: terms });
+                        let kind = SubjectKind::ServiceLevelAgreement;
+                        entry.record = Some(Record::new(kind, key.clone(), &uid, created, service.clone(), versions));
+                    }
+                }
+                let service_key = ObjectKey::new(key.namespace.clone(), service);
+                let list = self.uses.agreements.entry(service_key.clone()).or_default();
+                if !list.contains(&key) {
+                    list.push(key.clone());
+                }
+                for users in self.uses.calendars.values_mut() {
+                    users.remove(&key);
+                }
+                if let Some(calendar) = calendar {
+                    self.uses.calendars.entry(calendar.clone()).or_default().insert(key.clone());
+                    self.queue.mark(Subject::Calendar(calendar));
+                }
+                if self.started.is_some() {
+                    self.restore_agreement(&key);
+                    self.agreement_look(&key, &service_key, created, now);
+                }
+                self.queue.mark(Subject::Service(service_key));
+            }
+        }
+        self.queue.mark(Subject::Agreement(key));
+    }
+
+    /// Notes the present state in the lines of an agreement: in force since the service has it, at the earliest since
+    /// the agreement exists.
+    pub(super) fn agreement_look(&mut self, key: &ObjectKey, service: &ObjectKey, created: Instant, now: Instant) {
+        let Some(entry) = self.services.get(service) else { return };
+        let Some(tracker) = &entry.tracker else { return };
+        let since = entry.record.lines.first().and_then(|line| line.timeline.last()).map_or(now, |last| last.at);
+        let Some(record) = self.agreements.get_mut(key).and_then(|entry| entry.record.as_mut()) else { return };
+        let begun = record.lines.iter().any(|line| !line.timeline.entries().is_empty());
+        record.note(tracker, if begun { now } else { since.max(created).min(now) });
+    }
+
+    pub(super) fn forget_agreement(&mut self, key: &ObjectKey) {
+        let Some(entry) = self.agreements.remove(key) else { return };
+        self.queue.forget(&Subject::Agreement(key.clone()));
+        for users in self.uses.calendars.values_mut() {
+            users.remove(key);
+        }
+        if let Some(record) = entry.record {
+            let service = ObjectKey::new(key.namespace.clone(), record.service);
+            if let Some(list) = self.uses.agreements.get_mut(&service) {
+                list.retain(|other| other != key);
+            }
+            self.queue.mark(Subject::Service(service));
+        }
+    }
+}

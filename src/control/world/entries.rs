@@ -1,0 +1,137 @@
+//! What the world keeps of each object: validated rules and records, not YAML.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde::Deserialize;
+
+use crate::api::agreement::AgreementType;
+use crate::api::report::{ReportPeriod, Subject as ReportSubject};
+use crate::api::service::{Criticality, Stage};
+use crate::api::values::LocalReference;
+use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
+use crate::control::record::Record;
+use crate::control::subject::Writing;
+use crate::domain::accounting::Verdict;
+use crate::domain::service::ServiceRules;
+use crate::domain::time::Instant;
+use crate::domain::tracker::ServiceTracker;
+use crate::domain::version::Versions;
+use crate::domain::violation::Violation;
+use crate::observe::facts::Metadata;
+
+/// What is kept of a Service.
+#[derive(Debug)]
+pub struct ServiceEntry {
+    /// Its uid.
+    pub uid: Box<str>,
+    /// Version of its spec.
+    pub generation: i64,
+    /// When it was created.
+    pub created: Instant,
+    /// Its stage.
+    pub stage: Stage,
+    /// Its criticality.
+    pub criticality: Criticality,
+    /// Namespaces that may refer to it.
+    pub shared_with: Vec<Box<str>>,
+    /// What is wrong with the newest spec; the last valid one stays in use.
+    pub problems: Vec<Violation>,
+    /// Versions of the rules; empty if none was ever valid.
+    pub versions: Versions<ServiceRules>,
+    /// Its members; none if no spec was ever valid.
+    pub tracker: Option<ServiceTracker>,
+    /// Its own record.
+    pub record: Record,
+    /// The dependency cycle it is part of, if any.
+    pub cycle: Vec<Arc<str>>,
+    /// Its status.
+    pub writing: Writing,
+}
+
+/// What is kept of an agreement.
+#[derive(Debug)]
+pub struct AgreementEntry {
+    /// Its uid.
+    pub uid: Box<str>,
+    /// Version of its spec.
+    pub generation: i64,
+    /// Its type.
+    pub kind: AgreementType,
+    /// What is wrong with the newest spec; the last valid one stays in use.
+    pub problems: Vec<Violation>,
+    /// Its record; none if no spec was ever valid.
+    pub record: Option<Record>,
+    /// Its verdict as planned last.
+    pub verdict: Option<Verdict>,
+    /// Its status.
+    pub writing: Writing,
+}
+
+/// What is kept of a calendar.
+#[derive(Debug)]
+pub struct CalendarEntry {
+    /// Its uid.
+    pub uid: Box<str>,
+    /// Version of its spec.
+    pub generation: i64,
+    /// Its spec, to be read again when a calendar it takes holidays from changes.
+    pub spec: Arc<ServiceCalendarSpec>,
+    /// What is wrong with the newest spec; the last valid one stays in use.
+    pub problems: Vec<Violation>,
+    /// Calendars it takes holidays from that do not exist.
+    pub missing: Vec<Box<str>>,
+    /// Its status.
+    pub writing: Writing,
+}
+
+/// A Service as the watch shows it.
+#[derive(Deserialize)]
+pub struct SeenService {
+    pub metadata: Metadata,
+    pub spec: ServiceSpec,
+    #[serde(default)]
+    pub status: Option<crate::api::ServiceStatus>,
+}
+
+/// An agreement as the watch shows it.
+#[derive(Deserialize)]
+pub struct SeenAgreement {
+    pub metadata: Metadata,
+    pub spec: ServiceLevelAgreementSpec,
+    #[serde(default)]
+    pub status: Option<crate::api::ServiceLevelAgreementStatus>,
+}
+
+/// A calendar as the watch shows it.
+#[derive(Deserialize)]
+pub struct SeenCalendar {
+    pub metadata: Metadata,
+    pub spec: ServiceCalendarSpec,
+    #[serde(default)]
+    pub status: Option<crate::api::ServiceCalendarStatus>,
+}
+
+/// A report as the watch shows it.
+#[derive(Deserialize)]
+pub struct SeenReport {
+    pub metadata: Metadata,
+    pub spec: SeenReportSpec,
+    #[serde(default)]
+    pub status: Option<crate::api::ServiceReportStatus>,
+}
+
+/// The spec of a report.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenReportSpec {
+    pub subject: ReportSubject,
+    #[allow(dead_code)]
+    pub service_ref: LocalReference,
+    pub period: ReportPeriod,
+}
+
+/// What is remembered of conditions that a watch shows.
+pub fn remember(conditions: Option<&[Condition]>) -> Vec<crate::domain::conditions::Remembered> {
+    conditions.map(crate::domain::conditions::Remembered::from_conditions).unwrap_or_default()
+}

@@ -1,0 +1,346 @@
+//! Taking in what the watches show.
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::control::streams::Stream;
+use crate::control::subject::Subject;
+use crate::control::watch::Change;
+use crate::domain::readiness::Observation;
+use crate::domain::reason::Reason;
+use crate::domain::time::Instant;
+use crate::observe::endpoints::{EndpointChange, transition_instant};
+use crate::observe::facts::{CoreService, Named, ObjectKey, Pod, Slice, Workload};
+
+use super::World;
+use super::entries::{SeenAgreement, SeenReport, SeenService};
+
+impl World {
+    /// Takes in one message of a stream, received at `now`.
+    pub fn take(&mut self, stream: &Stream, change: Change, now: Instant) {
+        let state = self.streams.entry(stream.clone()).or_default();
+        match change {
+            Change::Restarted => {
+                state.listing = true;
+                if state.synced && state.blind_since.is_none() {
+                    state.blind_since = state.proved_until.or(state.heard);
+                }
+                self.listed.insert(stream.clone(), std::collections::HashSet::new());
+                self.begin_list(stream);
+            }
+            Change::Complete => self.complete(stream, now),
+            Change::Progress(version) => {
+                state.heard = Some(now);
+                state.failure = None;
+                state.blind_since = None;
+                let proved = version.parse().ok().and_then(|version| self.pulse.proves(version));
+                state.prove(proved);
+            }
+            Change::Failed(failure) => {
+                if state.synced && state.blind_since.is_none() {
+                    state.blind_since = state.proved_until.max(state.heard).or(Some(now));
+                }
+                state.listing = false;
+                let first = state.failure.as_ref() != Some(&failure);
+                state.failure = Some(failure);
+                if first {
+                    self.mark_all();
+                }
+            }
+            Change::Applied(raw) => {
+                state.failure = None;
+                state.heard = Some(now);
+                self.note_listed(stream, &raw);
+                self.applied(stream, &raw, now);
+            }
+            Change::Deleted(raw) => {
+                state.failure = None;
+                state.heard = Some(now);
+                self.deleted(stream, &raw, now);
+            }
+        }
+    }
+
+    /// Before a complete list: indexes of counts begin anew; they are not asked until the list is complete.
+    fn begin_list(&mut self, stream: &Stream) {
+        match stream {
+            Stream::Slices => self.endpoints.reset_slices(),
+            Stream::CoreServices => self.endpoints.reset_services(),
+            Stream::Workloads(kind) => self.workloads.reset(*kind),
+            Stream::Pods(selection) => self.pods.reset(selection),
+            _ => {}
+        }
+    }
+
+    fn complete(&mut self, stream: &Stream, now: Instant) {
+        let state = self.streams.entry(stream.clone()).or_default();
+        let gap_from = state.blind_since.take().filter(|_| state.synced);
+        state.synced = true;
+        state.listing = false;
+        state.failure = None;
+        state.heard = Some(now);
+        if let Stream::Pods(selection) = stream {
+            self.pods.complete(selection);
+        }
+        let listed = self.listed.remove(stream).unwrap_or_default();
+        match stream {
+            Stream::Services => {
+                for key in missing(self.services.keys(), &listed) {
+                    self.forget_service(&key, now);
+                }
+            }
+            Stream::Agreements => {
+                for key in missing(self.agreements.keys(), &listed) {
+                    self.forget_agreement(&key);
+                }
+            }
+            Stream::Calendars => {
+                let gone: Vec<_> = self
+                    .calendars
+                    .keys()
+                    .filter(|name| !listed.iter().any(|key| key.name == **name))
+                    .cloned()
+                    .collect();
+                for name in gone {
+                    self.forget_calendar(&name);
+                }
+            }
+            Stream::Reports => {
+                for list in self.reports.values_mut() {
+                    list.retain(|report| listed.contains(&report.key));
+                }
+                self.mark_all();
+            }
+            _ => self.look_again(stream, gap_from, now),
+        }
+    }
+
+    /// Looks at all components that a measured stream serves, after a complete list. What happened in a gap before it
+    /// was not seen.
+    fn look_again(&mut self, stream: &Stream, gap_from: Option<Instant>, now: Instant) {
+        if self.started.is_none() {
+            return;
+        }
+        for (service, component) in self.served_by(stream) {
+            if let Some(from) = gap_from {
+                self.blind_component(&service, component, from);
+            }
+            self.refresh(&service, component, now);
+        }
+    }
+
+    fn served_by(&self, stream: &Stream) -> Vec<(ObjectKey, usize)> {
+        let lists: Vec<&Vec<(ObjectKey, usize)>> = match stream {
+            Stream::Slices | Stream::CoreServices => self.uses.endpoints.values().collect(),
+            Stream::Workloads(kind) => {
+                self.uses.workloads.iter().filter(|((other, _), _)| other == kind).map(|(_, list)| list).collect()
+            }
+            Stream::Pods(selection) => self.uses.pods.get(selection).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        lists.into_iter().flatten().cloned().collect()
+    }
+
+    /// Notes that a component was not observed from `from` on.
+    fn blind_component(&mut self, service: &ObjectKey, component: usize, from: Instant) {
+        let Some(tracker) = self.services.get_mut(service).and_then(|entry| entry.tracker.as_mut()) else { return };
+        if tracker.observe(component, Observation::Unknown(Reason::SourceLost), from) {
+            self.spread(service, from);
+        }
+    }
+
+    fn note_listed(&mut self, stream: &Stream, raw: &RawValue) {
+        if let Some(listed) = self.listed.get_mut(stream)
+            && matches!(stream, Stream::Services | Stream::Agreements | Stream::Calendars | Stream::Reports)
+            && let Ok(named) = serde_json::from_str::<Named>(raw.get())
+        {
+            listed.insert(named.metadata.key());
+        }
+    }
+
+    /// Decodes an object; one that cannot be decoded is noted, so that it stops nothing and is not overlooked.
+    fn decode<T: DeserializeOwned>(&mut self, stream: &Stream, raw: &RawValue) -> Option<T> {
+        match serde_json::from_str::<T>(raw.get()) {
+            Ok(object) => {
+                if !self.undecodable.is_empty()
+                    && let Ok(named) = serde_json::from_str::<Named>(raw.get())
+                {
+                    self.undecodable.remove(&(stream.name(), named.metadata.key()));
+                }
+                Some(object)
+            }
+            Err(error) => {
+                let key = serde_json::from_str::<Named>(raw.get()).map(|named| named.metadata.key());
+                if let Ok(key) = key {
+                    tracing::warn!(stream = stream.name(), object = %key, %error, "failed to decode an object, it is passed over");
+                    self.undecodable.insert((stream.name(), key), error.to_string());
+                }
+                None
+            }
+        }
+    }
+
+    fn applied(&mut self, stream: &Stream, raw: &RawValue, now: Instant) {
+        match stream {
+            Stream::Slices => {
+                let Some(slice) = self.decode::<Slice>(stream, raw) else { return };
+                self.prove(stream, &slice.metadata.resource_version);
+                if let Some(change) = self.endpoints.apply_slice(&slice, now) {
+                    self.endpoints_changed(stream, &change, now);
+                }
+            }
+            Stream::CoreServices => {
+                let Some(service) = self.decode::<CoreService>(stream, raw) else { return };
+                self.prove(stream, &service.metadata.resource_version);
+                let key = self.endpoints.apply_service(&service, now);
+                self.endpoints_changed(stream, &EndpointChange { service: key, trigger: None, worse: false }, now);
+            }
+            Stream::Workloads(kind) => {
+                let Some(workload) = self.decode::<Workload>(stream, raw) else { return };
+                self.prove(stream, &workload.metadata.resource_version);
+                if let Some(change) = self.workloads.apply(*kind, &workload, now) {
+                    let users = self.uses.workloads.get(&(*kind, workload.metadata.key())).cloned();
+                    self.components_changed(stream, users, change.trigger, false, now);
+                }
+            }
+            Stream::Pods(selection) => {
+                let Some(pod) = self.decode::<Pod>(stream, raw) else { return };
+                self.prove(stream, &pod.metadata.resource_version);
+                if self.pods.apply(selection, &pod) {
+                    let users = self.uses.pods.get(selection).cloned();
+                    self.components_changed(stream, users, None, false, now);
+                }
+            }
+            Stream::Services => {
+                if let Some(seen) = self.decode::<SeenService>(stream, raw) {
+                    self.apply_service(seen, now);
+                }
+            }
+            Stream::Agreements => {
+                if let Some(seen) = self.decode::<SeenAgreement>(stream, raw) {
+                    self.apply_agreement(seen, now);
+                }
+            }
+            Stream::Calendars => {
+                if let Some(seen) = self.decode(stream, raw) {
+                    self.apply_calendar(seen, now);
+                }
+            }
+            Stream::Reports => {
+                if let Some(seen) = self.decode::<SeenReport>(stream, raw) {
+                    self.apply_report(seen);
+                }
+            }
+            Stream::Lease => {}
+        }
+    }
+
+    fn deleted(&mut self, stream: &Stream, raw: &RawValue, now: Instant) {
+        match stream {
+            Stream::Slices => {
+                let Some(slice) = self.decode::<Slice>(stream, raw) else { return };
+                self.prove(stream, &slice.metadata.resource_version);
+                if let Some(change) = self.endpoints.delete_slice(&slice) {
+                    self.endpoints_changed(stream, &change, now);
+                }
+            }
+            Stream::Pods(selection) => {
+                let Some(pod) = self.decode::<Pod>(stream, raw) else { return };
+                if self.pods.delete(selection, &pod) {
+                    let users = self.uses.pods.get(selection).cloned();
+                    self.components_changed(stream, users, None, true, now);
+                }
+            }
+            _ => {
+                let Some(named) = self.decode::<Named>(stream, raw) else { return };
+                let key = named.metadata.key();
+                self.prove(stream, &named.metadata.resource_version);
+                match stream {
+                    Stream::CoreServices => {
+                        self.endpoints.delete_service(&key);
+                        let change = EndpointChange { service: key, trigger: None, worse: true };
+                        self.endpoints_changed(stream, &change, now);
+                    }
+                    Stream::Workloads(kind) => {
+                        self.workloads.delete(*kind, &key);
+                        let users = self.uses.workloads.get(&(*kind, key)).cloned();
+                        self.components_changed(stream, users, None, true, now);
+                    }
+                    Stream::Services => self.forget_service(&key, now),
+                    Stream::Agreements => self.forget_agreement(&key),
+                    Stream::Calendars => self.forget_calendar(&key.name),
+                    Stream::Reports => self.forget_report(&key),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn prove(&mut self, stream: &Stream, version: &str) {
+        let proved = version.parse().ok().and_then(|version| self.pulse.proves(version));
+        if let Some(state) = self.streams.get_mut(stream)
+            && !state.listing
+        {
+            state.prove(proved);
+        }
+    }
+
+    fn endpoints_changed(&mut self, stream: &Stream, change: &EndpointChange, now: Instant) {
+        let users = self.uses.endpoints.get(&change.service).cloned();
+        self.components_changed(stream, users, change.trigger, change.worse, now);
+    }
+
+    /// Looks at the components that a change touches. After a gap in a resumed watch only a dated change is proved
+    /// from its date on; any other leaves the gap unknown.
+    fn components_changed(
+        &mut self,
+        stream: &Stream,
+        users: Option<Vec<(ObjectKey, usize)>>,
+        trigger: Option<Instant>,
+        worse: bool,
+        now: Instant,
+    ) {
+        let state = self.streams.entry(stream.clone()).or_default();
+        if state.listing || self.started.is_none() {
+            return;
+        }
+        let blind_since = state.blind_since;
+        for (service, component) in users.unwrap_or_default() {
+            let last = self.last_transition(&service, component);
+            let (at, refused) = transition_instant(trigger, last, now);
+            if (refused || trigger.is_none()) && worse {
+                self.endpoints.clamped_times += u64::from(refused);
+            }
+            let dated = trigger.is_some() && !refused && blind_since.is_none_or(|since| at > since);
+            if let Some(since) = blind_since.filter(|_| !dated) {
+                self.blind_component(&service, component, since);
+            }
+            self.refresh(&service, component, if dated { at } else { now });
+        }
+    }
+
+    fn last_transition(&self, service: &ObjectKey, component: usize) -> Option<Instant> {
+        let tracker = self.services.get(service)?.tracker.as_ref()?;
+        tracker.members().get(component)?.since
+    }
+
+    /// Everything is planned anew.
+    pub(super) fn mark_all(&mut self) {
+        for key in self.services.keys() {
+            self.queue.mark(Subject::Service(key.clone()));
+        }
+        for key in self.agreements.keys() {
+            self.queue.mark(Subject::Agreement(key.clone()));
+        }
+        for name in self.calendars.keys() {
+            self.queue.mark(Subject::Calendar(name.clone()));
+        }
+    }
+}
+
+fn missing<'a>(
+    known: impl Iterator<Item = &'a ObjectKey>,
+    listed: &std::collections::HashSet<ObjectKey>,
+) -> Vec<ObjectKey> {
+    known.filter(|key| !listed.contains(*key)).cloned().collect()
+}

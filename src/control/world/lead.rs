@@ -1,0 +1,166 @@
+//! Beginning to judge, and beginning and ceasing to lead.
+
+use crate::api::report::SubjectKind;
+use crate::control::subject::Subject;
+use crate::domain::time::Instant;
+use crate::observe::facts::ObjectKey;
+
+use super::{Leadership, World};
+
+impl World {
+    /// Notes a renewal of the Lease, which the streams' messages are ordered against.
+    pub fn renewed(&mut self, version: u64, sent: Instant) {
+        self.pulse.renewed(version, sent);
+    }
+
+    /// Begins to judge what is seen: every stream is listed or refused.
+    pub fn start(&mut self, now: Instant) {
+        if self.started.is_some() {
+            return;
+        }
+        self.started = Some(now);
+        let services: Vec<ObjectKey> = self.services.keys().cloned().collect();
+        for key in &services {
+            self.find_cycles(key);
+        }
+        for key in &services {
+            self.first_look(key, now);
+        }
+        let agreements: Vec<(ObjectKey, ObjectKey, Instant)> = self
+            .agreements
+            .iter()
+            .filter_map(|(key, entry)| {
+                let record = entry.record.as_ref()?;
+                let service = ObjectKey::new(key.namespace.clone(), record.service.clone());
+                Some((key.clone(), service, record.created))
+            })
+            .collect();
+        for (key, service, created) in agreements {
+            self.agreement_look(&key, &service, created.max(now), now);
+        }
+        self.restore_all();
+        self.mark_all();
+    }
+
+    /// Begins to lead. `observed_until` is what the leader before proved.
+    pub fn lead(&mut self, leadership: Leadership, observed_until: Option<Instant>) {
+        self.leadership = Some(leadership);
+        self.observed_until = observed_until;
+        self.restore_all();
+        self.mark_all();
+    }
+
+    /// Ceases to lead; goes on observing.
+    pub fn follow(&mut self) {
+        self.leadership = None;
+        for entry in self.services.values_mut() {
+            entry.record.restored = false;
+        }
+        for record in self.agreements.values_mut().filter_map(|entry| entry.record.as_mut()) {
+            record.restored = false;
+        }
+    }
+
+    /// Whether this replica leads.
+    pub fn leadership(&self) -> Option<Leadership> {
+        self.leadership
+    }
+
+    /// Takes over what was written before, once this replica judges and leads.
+    pub(super) fn restore_all(&mut self) {
+        let services: Vec<ObjectKey> = self.services.keys().cloned().collect();
+        for key in services {
+            self.restore_service(&key);
+        }
+        let agreements: Vec<ObjectKey> = self.agreements.keys().cloned().collect();
+        for key in agreements {
+            self.restore_agreement(&key);
+        }
+    }
+
+    fn may_restore(&self) -> bool {
+        self.leadership.is_some() && self.started.is_some()
+    }
+
+    /// Takes over the ledger of a service: of its own reports, and of agreements that measure the same.
+    pub(super) fn restore_service(&mut self, key: &ObjectKey) {
+        if !self.may_restore() {
+            return;
+        }
+        let covering: Vec<(ObjectKey, Box<str>)> = self
+            .uses
+            .agreements
+            .get(key)
+            .into_iter()
+            .flatten()
+            .filter_map(|agreement| {
+                let record = self.agreements.get(agreement)?.record.as_ref()?;
+                let target = record.lines.iter().find(|line| line.components.is_none())?;
+                Some((agreement.clone(), target.target.as_ref().into()))
+            })
+            .collect();
+        let mut reports = self.reports.get(&(SubjectKind::Service, key.clone())).cloned().unwrap_or_default();
+        let Some(entry) = self.services.get_mut(key).filter(|entry| !entry.record.restored) else { return };
+        let name = entry.record.lines.first().map(|line| line.target.clone());
+        for (agreement, target) in covering {
+            let written = self.reports.get(&(SubjectKind::ServiceLevelAgreement, agreement));
+            for report in written.into_iter().flatten() {
+                let mut report = report.clone();
+                report.ledger.retain(|(line, _)| **line == *target);
+                if let (Some((line, _)), Some(name)) = (report.ledger.first_mut(), &name) {
+                    *line = name.clone();
+                }
+                report.subject_uid = entry.uid.clone();
+                reports.push(report);
+            }
+        }
+        entry.record.restore(&reports, self.observed_until);
+        self.remember_sources(key);
+        self.queue.mark(Subject::Service(key.clone()));
+    }
+
+    /// Takes over the ledgers of an agreement's reports.
+    pub(super) fn restore_agreement(&mut self, key: &ObjectKey) {
+        if !self.may_restore() {
+            return;
+        }
+        let reports = self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone()));
+        let Some(record) = self.agreements.get_mut(key).and_then(|entry| entry.record.as_mut()) else { return };
+        if record.restored {
+            return;
+        }
+        record.restore(reports.map(Vec::as_slice).unwrap_or_default(), self.observed_until);
+        self.queue.mark(Subject::Agreement(key.clone()));
+    }
+
+    /// What a service was measured by before this process was there once: gone now, it is down and not unseen.
+    fn remember_sources(&mut self, key: &ObjectKey) {
+        let Some(entry) = self.services.get(key).filter(|entry| entry.record.was_seen()) else { return };
+        let Some(tracker) = &entry.tracker else { return };
+        let rules = tracker.rules().clone();
+        let mut unseen = Vec::new();
+        for (index, component) in rules.components.iter().enumerate() {
+            let known = self.observation(&key.namespace, component).0;
+            let never = crate::domain::readiness::Observation::Unknown(crate::domain::reason::Reason::NeverSeen);
+            if known != never {
+                continue;
+            }
+            match (&component.measure, &component.workload) {
+                (crate::domain::service::Measure::Endpoints(name), _) => {
+                    self.endpoints.remember(&ObjectKey::new(key.namespace.clone(), name.clone()));
+                }
+                (crate::domain::service::Measure::Workload, Some(workload)) => {
+                    let name = ObjectKey::new(key.namespace.clone(), workload.name.as_str());
+                    self.workloads.remember(workload.kind, &name);
+                }
+                _ => continue,
+            }
+            unseen.push(index);
+        }
+        if let Some(started) = self.started {
+            for index in unseen {
+                self.refresh(key, index, started);
+            }
+        }
+    }
+}

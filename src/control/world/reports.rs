@@ -1,0 +1,85 @@
+//! Reports as their watch shows them.
+
+use std::sync::Arc;
+
+use crate::api::report::{LedgerLine, SubjectKind};
+use crate::control::fingerprint;
+use crate::control::record::KnownReport;
+use crate::control::subject::Subject;
+use crate::domain::time::Instant;
+use crate::domain::timeline::Entry;
+use crate::observe::facts::ObjectKey;
+
+use super::World;
+use super::entries::{SeenReport, remember};
+
+impl World {
+    pub(super) fn apply_report(&mut self, seen: SeenReport) {
+        let key = seen.metadata.key();
+        let (Ok(start), Ok(end)) = (Instant::parse(&seen.spec.period.start), Instant::parse(&seen.spec.period.end))
+        else {
+            return;
+        };
+        let subject = ObjectKey::new(key.namespace.clone(), seen.spec.subject.name.as_str());
+        let status = seen.status.unwrap_or_default();
+        let leading = self.leadership.is_some() && self.started.is_some();
+        let fingerprint = fingerprint::report(&status).0;
+        let list = self.reports.entry((seen.spec.subject.kind, subject.clone())).or_default();
+        let known = list.iter_mut().find(|report| report.key == key);
+        // What this replica wrote itself is in its own lines.
+        let keep_ledger = !leading || known.is_none();
+        let ledger = status.ledger.as_ref().filter(|_| keep_ledger).map(|ledger| {
+            let read = |line: &LedgerLine| {
+                let entries: Vec<Entry> = line.entries.iter().filter_map(|text| Entry::parse(text).ok()).collect();
+                (Arc::from(line.target.as_str()), entries)
+            };
+            ledger.lines.iter().map(read).collect()
+        });
+        let report = KnownReport {
+            key,
+            subject_uid: seen.spec.subject.uid.as_str().into(),
+            start,
+            end,
+            phase: status.phase,
+            result: status.result.as_deref().map(Into::into),
+            digest: status.digest.as_deref().map(Into::into),
+            version: seen.metadata.resource_version.as_str().into(),
+            sequence: status.ledger.as_ref().map_or(0, |ledger| ledger.sequence),
+            fingerprint,
+            conditions: remember(Some(&status.conditions)),
+            ledger: ledger.unwrap_or_default(),
+        };
+        let changed = known.as_ref().is_none_or(|known| known.fingerprint != report.fingerprint);
+        match known {
+            Some(known) => *known = report,
+            None => {
+                list.push(report);
+                list.sort_by_key(|report| report.start);
+            }
+        }
+        if changed {
+            self.queue.mark(subject_of(seen.spec.subject.kind, subject));
+        }
+    }
+
+    pub(super) fn forget_report(&mut self, key: &ObjectKey) {
+        let mut owners = Vec::new();
+        for ((kind, subject), list) in &mut self.reports {
+            let before = list.len();
+            list.retain(|report| report.key != *key);
+            if list.len() != before {
+                owners.push(subject_of(*kind, subject.clone()));
+            }
+        }
+        for owner in owners {
+            self.queue.mark(owner);
+        }
+    }
+}
+
+fn subject_of(kind: SubjectKind, key: ObjectKey) -> Subject {
+    match kind {
+        SubjectKind::Service => Subject::Service(key),
+        SubjectKind::ServiceLevelAgreement => Subject::Agreement(key),
+    }
+}

@@ -1,0 +1,124 @@
+//! Taking in what became of batches.
+
+use crate::api::report::SubjectKind;
+use crate::control::record::KnownReport;
+use crate::control::subject::{Action, Outcome, Resource, Subject, Write, WriteFailure, Written};
+use crate::domain::time::Instant;
+
+use super::World;
+
+impl World {
+    /// Takes in what became of a batch.
+    pub fn written(&mut self, outcome: &Outcome, now: Instant) {
+        let subject = &outcome.batch.subject;
+        for (write, version) in outcome.batch.writes.iter().zip(&outcome.versions) {
+            self.wrote(subject, write, version);
+        }
+        let Some(writing) = self.writing(subject) else { return };
+        writing.in_flight = false;
+        match &outcome.failure {
+            None => writing.failures = 0,
+            Some(WriteFailure::Gone) => {
+                writing.failures = 0;
+                self.queue.mark(subject.clone());
+            }
+            Some(_) => {
+                writing.failures += 1;
+                // What the failed batch would have shown is not written: the figures are due again.
+                writing.written.fingerprint ^= 1;
+                let again = writing.earliest().unwrap_or(now);
+                self.queue.mark_at(subject.clone(), Some(again));
+                self.keep_growth(subject);
+                return;
+            }
+        }
+        // What changed while the batch was under way waits for its turn.
+        self.queue.mark(subject.clone());
+    }
+
+    fn keep_growth(&mut self, subject: &Subject) {
+        match subject {
+            Subject::Service(key) => {
+                if let Some(entry) = self.services.get_mut(key) {
+                    entry.record.grown = true;
+                }
+            }
+            Subject::Agreement(key) => {
+                if let Some(record) = self.agreements.get_mut(key).and_then(|entry| entry.record.as_mut()) {
+                    record.grown = true;
+                }
+            }
+            Subject::Calendar(_) => {}
+        }
+    }
+
+    fn wrote(&mut self, subject: &Subject, write: &Write, version: &str) {
+        match (&write.action, write.resource) {
+            (Action::Create { body }, _) => self.report_created(subject, write, body, version),
+            (Action::Status { status, written, .. }, Resource::Report) => {
+                self.report_written(subject, write, status, written, version);
+            }
+            (Action::Status { written, .. }, _) => {
+                if let Some(writing) = self.writing(subject) {
+                    writing.version = version.into();
+                    writing.written = written.clone();
+                }
+            }
+        }
+    }
+
+    fn report_created(&mut self, subject: &Subject, write: &Write, body: &serde_json::Value, version: &str) {
+        let text = |path: &str| body.pointer(path).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let instant = |path: &str| Instant::parse(text(path)).ok();
+        let (Some(start), Some(end)) = (instant("/spec/period/start"), instant("/spec/period/end")) else { return };
+        let Some(list) = self.reports_of(subject) else { return };
+        if list.iter().any(|report| report.key == write.key) {
+            return;
+        }
+        list.push(KnownReport {
+            key: write.key.clone(),
+            subject_uid: text("/spec/subject/uid").into(),
+            start,
+            end,
+            phase: None,
+            result: None,
+            digest: None,
+            version: version.into(),
+            sequence: 0,
+            fingerprint: 0,
+            conditions: Vec::new(),
+            ledger: Vec::new(),
+        });
+        list.sort_by_key(|report| report.start);
+    }
+
+    fn report_written(
+        &mut self,
+        subject: &Subject,
+        write: &Write,
+        status: &serde_json::Value,
+        written: &Written,
+        version: &str,
+    ) {
+        let Some(list) = self.reports_of(subject) else { return };
+        let Some(report) = list.iter_mut().find(|report| report.key == write.key) else { return };
+        let text = |name: &str| status.get(name).and_then(serde_json::Value::as_str);
+        report.version = version.into();
+        report.fingerprint = written.fingerprint;
+        report.conditions.clone_from(&written.conditions);
+        report.result = text("result").map(Into::into);
+        report.digest = text("digest").map(Into::into);
+        report.phase = text("phase").and_then(|phase| serde_json::from_value(phase.into()).ok());
+        report.sequence = status.pointer("/ledger/sequence").and_then(serde_json::Value::as_i64).unwrap_or(0);
+    }
+
+    fn reports_of(&mut self, subject: &Subject) -> Option<&mut Vec<KnownReport>> {
+        match subject {
+            Subject::Service(key) => Some(self.reports.entry((SubjectKind::Service, key.clone())).or_default()),
+            Subject::Agreement(key) => {
+                Some(self.reports.entry((SubjectKind::ServiceLevelAgreement, key.clone())).or_default())
+            }
+            Subject::Calendar(_) => None,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What the per-object families are computed from, at the moment of a scrape.
+
+use crate::api::service::State;
+use crate::domain::accounting::{ClassSums, Verdict};
+
+/// The operator's view of all objects, visited once a scrape on a thread that may block.
+///
+/// A visit should hold locks briefly: the sink copies names and numbers, and text is written only after the visit.
+pub trait Snapshot: Send + Sync + 'static {
+    /// Shows every object to the sink, in any order.
+    fn visit(&self, sink: &mut dyn Sink);
+}
+
+/// Takes what a snapshot shows.
+pub trait Sink {
+    /// A Service.
+    fn service(&mut self, sample: &ServiceSample<'_>);
+
+    /// A component of a Service.
+    fn component(&mut self, sample: &ComponentSample<'_>);
+
+    /// A target of an agreement: an agreement with three targets is shown three times.
+    fn agreement(&mut self, sample: &AgreementSample<'_>);
+}
+
+/// A Service now.
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceSample<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+
+    /// Its name.
+    pub service: &'a str,
+
+    /// Its state.
+    pub state: State,
+}
+
+/// A component of a Service now.
+#[derive(Clone, Copy, Debug)]
+pub struct ComponentSample<'a> {
+    /// Namespace of the Service.
+    pub namespace: &'a str,
+
+    /// Name of the Service.
+    pub service: &'a str,
+
+    /// Name of the component.
+    pub component: &'a str,
+
+    /// How many are ready; none if that is not known.
+    pub ready: Option<u32>,
+
+    /// How many the service needs; none if that is not known.
+    pub required: Option<u32>,
+}
+
+/// A target of an agreement. What is not known is none, and shown as `NaN`: it compares false in every alert.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AgreementSample<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+
+    /// Name of the agreement.
+    pub agreement: &'a str,
+
+    /// Name of the target.
+    pub target: &'a str,
+
+    /// Availability of the period to date, 0 to 1.
+    pub availability_ratio: Option<f64>,
+
+    /// The same, if all unknown time was down.
+    pub lowest_ratio: Option<f64>,
+
+    /// The same, if all unknown time was up.
+    pub highest_ratio: Option<f64>,
+
+    /// The same, with excluded time as lost.
+    pub raw_ratio: Option<f64>,
+
+    /// Share of the service time that was observed.
+    pub coverage_ratio: Option<f64>,
+
+    /// What was agreed; none: figures without a verdict.
+    pub objective_ratio: Option<f64>,
+
+    /// Share of the budget that is left; below 0 if it is overdrawn.
+    pub budget_left_ratio: Option<f64>,
+
+    /// The whole budget of the period.
+    pub budget_ms: Option<i64>,
+
+    /// Verdict on the period to date.
+    pub verdict: Option<Verdict>,
+
+    /// Time of the period by class, of the ledger: late evidence may take time back.
+    pub period: ClassSums,
+
+    /// All time by class, live, accrued up to this scrape: no class ever shrinks while the operator leads.
+    pub classes: ClassSums,
+}
