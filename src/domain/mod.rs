@@ -2,9 +2,11 @@
 //! argument.
 
 pub mod accounting;
+pub mod adopt;
 pub mod agreement;
 pub mod calendar;
 pub mod calendar_spec;
+pub mod check;
 pub mod decimal;
 pub mod digest;
 pub mod duration;
@@ -15,6 +17,7 @@ pub mod reason;
 pub mod recurrence;
 pub mod replay;
 pub mod report;
+pub mod schema;
 pub mod service;
 pub mod time;
 pub mod timeline;
