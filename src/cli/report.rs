@@ -47,6 +47,7 @@ pub struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Form {
     /// One line a target and part.
+    #[value(alias = "text")]
     Table,
     /// For people: customers and auditors.
     Markdown,

@@ -116,7 +116,8 @@ fn notes(target: &TargetFigures) -> Vec<String> {
     notes.push(unknown_sentence(times).to_owned());
     if times.ignored_short > 0 {
         let (count, length) = (target.ignored_short_count, format_exact(times.ignored_short));
-        notes.push(format!("{count} outages shorter than agreed, {length} together, count as up"));
+        let outages = if count == 1 { "outage" } else { "outages" };
+        notes.push(format!("{count} {outages} shorter than agreed, {length} together, counted as up"));
     }
     if times.excluded > 0 {
         notes.push(format!("with nothing excluded the figure is {} %", target.raw.as_deref().unwrap_or("–")));

@@ -37,7 +37,10 @@ pub fn markdown(text: &str) -> String {
             // A heading, a list or a rule, at the beginning only.
             '#' => begins_line,
             '+' | '-' | '=' => begins_line && !shown[index + 1..].starts_with(|next: char| next.is_ascii_digit()),
-            '.' | ')' => shown[..index].chars().all(|before| before.is_ascii_digit()) && index > 0,
+            '.' | ')' => {
+                let is_numbered = index > 0 && shown[..index].bytes().all(|before| before.is_ascii_digit());
+                is_numbered && !shown[index + 1..].starts_with(|next: char| !next.is_whitespace())
+            }
             _ => false,
         };
         if is_markup {
@@ -79,6 +82,7 @@ mod tests {
             ("a|b", "a\\|b"),
             ("# heading", "\\# heading"),
             ("1. list", "1\\. list"),
+            ("1.5", "1.5"),
             ("- list", "\\- list"),
             ("-0.7 %", "-0.7 %"),
             ("<script>", "\\<script\\>"),
