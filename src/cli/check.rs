@@ -20,6 +20,8 @@ use crate::report::text::visible;
 /// Checks fields, values, rules and the references between the objects of the files; documents of other API groups are
 /// passed over. Each finding is one line, file:line: kind/name: field: what to do about it. Exit status: 0 nothing
 /// wrong (warnings are allowed), 1 something is wrong, 2 a file cannot be read.
+// Terminals show the text as it is, so names stand without backticks.
+#[allow(clippy::doc_markdown)]
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  assize check -f shop/ -R\n  kustomize build . | assize check -f - --complete")]
 pub struct Check {
@@ -55,11 +57,11 @@ struct Checked {
     objects: usize,
     errors: usize,
     warnings: usize,
-    findings: Vec<Line>,
+    findings: Vec<Told>,
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct Told {
     file: String,
     line: usize,
     severity: &'static str,
@@ -98,7 +100,12 @@ impl Check {
     fn check(&self, documents: &[Document], files: usize) -> Checked {
         let values: Vec<Value> = documents.iter().map(|document| document.value.clone()).collect();
         let mut found = check::check(&values, &self.namespace, self.complete);
-        found.sort_by_key(|finding| (finding.object, documents[finding.object].line_of(&finding.violation.field)));
+        found.sort_by_key(|finding| {
+            (
+                finding.object,
+                documents[finding.object].line_of(&finding.violation.field),
+            )
+        });
         let count = |severity| found.iter().filter(|finding| finding.severity == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
         let findings = found
@@ -106,7 +113,7 @@ impl Check {
             .map(|finding| {
                 let document = &documents[finding.object];
                 let identity = identity_of(&document.value, &self.namespace);
-                Line {
+                Told {
                     file: document.path.display().to_string(),
                     line: document.line_of(&finding.violation.field),
                     severity: finding.severity.as_str(),
@@ -118,7 +125,13 @@ impl Check {
                 }
             })
             .collect();
-        Checked { files, objects: documents.len(), errors, warnings, findings }
+        Checked {
+            files,
+            objects: documents.len(),
+            errors,
+            warnings,
+            findings,
+        }
     }
 }
 
@@ -129,7 +142,10 @@ fn render(checked: &Checked) -> String {
             "error" => String::new(),
             other => style_of(other).map_or_else(|| other.to_owned(), |style| styled(style, other)) + ": ",
         };
-        let subject = visible(&format!("{}/{}: {}: {}", line.kind, line.name, line.field, line.message));
+        let subject = visible(&format!(
+            "{}/{}: {}: {}",
+            line.kind, line.name, line.field, line.message
+        ));
         let _ = writeln!(text, "{}:{}: {severity}{subject}", visible(&line.file), line.line);
     }
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
@@ -138,6 +154,11 @@ fn render(checked: &Checked) -> String {
         (errors, 0) => count(errors, "error"),
         (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
     };
-    let _ = writeln!(text, "{}, {}: {outcome}", count(checked.files, "file"), count(checked.objects, "object"));
+    let _ = writeln!(
+        text,
+        "{}, {}: {outcome}",
+        count(checked.files, "file"),
+        count(checked.objects, "object")
+    );
     text
 }

@@ -76,17 +76,28 @@ impl ClusterFlags {
     }
 
     async fn config(&self) -> Result<Config, ClusterError> {
-        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+        let options = KubeConfigOptions {
+            context: self.context.clone(),
+            ..KubeConfigOptions::default()
+        };
         match (&self.kubeconfig, &self.context) {
             (Some(path), _) => {
-                let failed = |source| ClusterError::Kubeconfig { path: path.clone(), source: Box::new(source) };
+                let failed = |source| ClusterError::Kubeconfig {
+                    path: path.clone(),
+                    source: Box::new(source),
+                };
                 let read = Kubeconfig::read_from(path).map_err(failed)?;
                 Config::from_custom_kubeconfig(read, &options).await.map_err(failed)
             }
             (None, Some(context)) => Config::from_kubeconfig(&options)
                 .await
-                .map_err(|source| ClusterError::Context { context: context.clone(), source: Box::new(source) }),
-            (None, None) => Config::infer().await.map_err(|error| ClusterError::NoCluster(error.to_string())),
+                .map_err(|source| ClusterError::Context {
+                    context: context.clone(),
+                    source: Box::new(source),
+                }),
+            (None, None) => Config::infer()
+                .await
+                .map_err(|error| ClusterError::NoCluster(error.to_string())),
         }
     }
 }
@@ -105,12 +116,18 @@ impl Cluster {
             None => Api::all(self.client.clone()),
         };
         let mut progress = Progress::new();
-        let mut parameters = ListParams { limit: Some(PAGE_OBJECTS), ..ListParams::default() };
+        let mut parameters = ListParams {
+            limit: Some(PAGE_OBJECTS),
+            ..ListParams::default()
+        };
         parameters.label_selector = selector.map(str::to_owned);
         let mut all = Vec::new();
         loop {
             progress.show(&format!("reading {kind}: {} so far", all.len()));
-            let page = api.list(&parameters).await.map_err(|error| self.read_error(kind, &error))?;
+            let page = api
+                .list(&parameters)
+                .await
+                .map_err(|error| self.read_error(kind, &error))?;
             all.extend(page.items);
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => parameters.continue_token = Some(token),
@@ -126,7 +143,8 @@ impl Cluster {
         };
         let reason = match error {
             kube::Error::Api(status) if status.is_not_found() => {
-                "the cluster does not know the kind; install it with assize crds | kubectl apply --server-side -f -".to_owned()
+                "the cluster does not know the kind; install it with assize crds | kubectl apply --server-side -f -"
+                    .to_owned()
             }
             kube::Error::Api(status) => status.message.clone(),
             other => causes_of(other),
@@ -150,7 +168,9 @@ fn causes_of(error: &dyn std::error::Error) -> String {
 }
 
 /// Runs a command that talks to the cluster.
-pub(super) fn block_on<T>(work: impl Future<Output = Result<T, ClusterError>>) -> Result<T, Box<dyn std::error::Error>> {
+pub(super) fn block_on<T>(
+    work: impl Future<Output = Result<T, ClusterError>>,
+) -> Result<T, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(work)?)
 }

@@ -21,17 +21,12 @@ impl Crds {
         let mut printed = String::new();
         for (index, definition) in api::all().iter().enumerate() {
             let text = serde_saphyr::to_string(definition)?;
-            match &self.output_dir {
-                Some(folder) => {
-                    let name = format!("{}.yaml", definition.spec.names.plural);
-                    let path = folder.join(name);
-                    std::fs::write(&path, text)
-                        .map_err(|error| format!("failed to write {}: {error}", path.display()))?;
-                }
-                None => {
-                    printed.push_str(if index == 0 { "" } else { "---\n" });
-                    printed.push_str(&text);
-                }
+            if let Some(folder) = &self.output_dir {
+                let path = folder.join(format!("{}.yaml", definition.spec.names.plural));
+                std::fs::write(&path, text).map_err(|error| format!("failed to write {}: {error}", path.display()))?;
+            } else {
+                printed.push_str(if index == 0 { "" } else { "---\n" });
+                printed.push_str(&text);
             }
         }
         print(&printed)?;

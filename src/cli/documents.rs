@@ -77,7 +77,10 @@ pub fn read_text(path: &Path) -> Result<String, DocumentError> {
     } else {
         std::fs::read_to_string(path).map(|read| text = read)
     };
-    outcome.map_err(|source| DocumentError::Read { path: path.to_owned(), source })?;
+    outcome.map_err(|source| DocumentError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(text)
 }
 
@@ -99,9 +102,16 @@ pub fn files_of(paths: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>, Docu
 }
 
 fn add_folder(folder: &Path, recursive: bool, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), DocumentError> {
-    let failed = |source| DocumentError::Read { path: folder.to_owned(), source };
+    let failed = |source| DocumentError::Read {
+        path: folder.to_owned(),
+        source,
+    };
     let mut entries = std::fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>())
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<Result<Vec<_>, _>>()
+        })
         .map_err(failed)?;
     entries.sort();
     for entry in entries {
@@ -109,7 +119,10 @@ fn add_folder(folder: &Path, recursive: bool, depth: usize, files: &mut Vec<Path
             if recursive && depth < MAX_FOLDER_DEPTH {
                 add_folder(&entry, recursive, depth + 1, files)?;
             }
-        } else if entry.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|one| extension == *one)) {
+        } else if entry
+            .extension()
+            .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|one| extension == *one))
+        {
             files.push(entry);
         }
     }
@@ -124,7 +137,13 @@ pub fn documents_of(path: &Path, text: &str) -> (Vec<Document>, Vec<DocumentErro
             Ok(None) => {}
             Ok(Some(value)) => {
                 let (line, lines) = lines_of(&chunk, first_line);
-                let whole = Document { path: path.to_owned(), value, line, lines, prefix: String::new() };
+                let whole = Document {
+                    path: path.to_owned(),
+                    value,
+                    line,
+                    lines,
+                    prefix: String::new(),
+                };
                 documents.extend(items_of(whole));
             }
             Err(error) => {
@@ -132,7 +151,11 @@ pub fn documents_of(path: &Path, text: &str) -> (Vec<Document>, Vec<DocumentErro
                 let line = error.location().map_or(1, |location| location.line() as usize);
                 let message = error.to_string();
                 let message = message.lines().next().unwrap_or_default().to_owned();
-                errors.push(DocumentError::Syntax { path: path.to_owned(), line: first_line + line.max(1) - 1, message });
+                errors.push(DocumentError::Syntax {
+                    path: path.to_owned(),
+                    line: first_line + line.max(1) - 1,
+                    message,
+                });
             }
         }
     }
@@ -156,7 +179,9 @@ pub fn read_documents(paths: &[PathBuf]) -> Result<Vec<Document>, DocumentError>
 fn chunks(text: &str) -> Vec<(usize, String)> {
     let mut chunks = vec![(1, String::new())];
     for (index, line) in text.split_inclusive('\n').enumerate() {
-        let is_marker = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        let is_marker = line
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
         if is_marker && index > 0 {
             chunks.push((index + 1, String::new()));
         }
@@ -176,7 +201,11 @@ fn items_of(whole: Document) -> Vec<Document> {
             .map(|(index, item)| Document {
                 value: item.clone(),
                 prefix: format!("items[{index}]."),
-                line: whole.lines.get(&format!("items[{index}]")).copied().unwrap_or(whole.line),
+                line: whole
+                    .lines
+                    .get(&format!("items[{index}]"))
+                    .copied()
+                    .unwrap_or(whole.line),
                 ..whole.clone()
             })
             .collect(),
@@ -217,7 +246,11 @@ fn lines_of(chunk: &str, first_line: usize) -> (usize, HashMap<String, usize>) {
         match event {
             Event::Scalar(text, ..) => {
                 if let Some(Level::Object { path, key: key @ None }) = levels.last_mut() {
-                    let field = if path.is_empty() { text.to_string() } else { format!("{path}.{text}") };
+                    let field = if path.is_empty() {
+                        text.to_string()
+                    } else {
+                        format!("{path}.{text}")
+                    };
                     lines.insert(field, line);
                     *key = Some(text.into_owned());
                 } else if let Some(path) = levels.last_mut().and_then(Level::next_value) {
@@ -260,9 +293,18 @@ mod tests {
         let (documents, errors) = documents_of(Path::new("f.yaml"), text);
         assert!(errors.is_empty());
         assert_eq!(documents.len(), 2);
-        let lines: Vec<usize> = ["kind", "spec", "spec.list", "spec.list[0].name", "spec.list[0].deep.y", "spec.list[1]", "spec.list[1].missing", "other"]
-            .map(|field| documents[0].line_of(field))
-            .to_vec();
+        let lines: Vec<usize> = [
+            "kind",
+            "spec",
+            "spec.list",
+            "spec.list[0].name",
+            "spec.list[0].deep.y",
+            "spec.list[1]",
+            "spec.list[1].missing",
+            "other",
+        ]
+        .map(|field| documents[0].line_of(field))
+        .to_vec();
         assert_eq!(lines, [3, 4, 5, 6, 8, 9, 9, 3]);
         assert_eq!(documents[1].line_of("metadata.name"), 13);
     }
@@ -278,7 +320,10 @@ mod tests {
 
     #[test]
     fn a_broken_document_does_not_hide_the_others() {
-        let (documents, errors) = documents_of(Path::new("f.yaml"), "kind: A\n---\nkind: [\nx\n---\nkind: C\nkind: D\n---\nkind: E\n");
+        let (documents, errors) = documents_of(
+            Path::new("f.yaml"),
+            "kind: A\n---\nkind: [\nx\n---\nkind: C\nkind: D\n---\nkind: E\n",
+        );
         assert_eq!(documents.len(), 2);
         let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert!(messages[0].starts_with("f.yaml:"), "{messages:?}");

@@ -35,21 +35,15 @@ pub struct Arguments {
     command: Command,
 }
 
+/// The subcommands; each says in its own file what it does.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print the custom resource definitions
     Crds(crds::Crds),
-    /// Validate files offline, with the rules of the cluster
     Check(check::Check),
-    /// Print reports, of the cluster or of files
     Report(report::Report),
-    /// Compute the figures of a period from an event log
     Replay(replay::Replay),
-    /// Draft Services from live workloads
     Adopt(adopt::Adopt),
-    /// Print the version
     Version(version::Version),
-    /// Print the completion script of a shell
     Completion(completion::Completion),
 }
 
@@ -70,7 +64,11 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version are errors of clap too; a reader that has gone is none of ours.
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
     match arguments.command.run(is_plugin) {
@@ -92,9 +90,7 @@ impl Command {
             Self::Replay(command) => command.run(),
             Self::Adopt(command) => command.run(),
             Self::Version(command) => command.run(),
-            Self::Completion(command) => {
-                command.run(Arguments::command(), if is_plugin { PLUGIN } else { "assize" })
-            }
+            Self::Completion(command) => command.run(Arguments::command(), if is_plugin { PLUGIN } else { "assize" }),
         }
     }
 }
@@ -108,7 +104,9 @@ fn print_error(message: &str) {
 }
 
 fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// What a subcommand answers: an exit code, or an error for people.

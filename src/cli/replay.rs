@@ -21,6 +21,8 @@ const PROGRESS_LINES: usize = 20_000;
 ///
 /// The log has one JSON object a line; docs/replay.md lists the types. Exit status: 0 the report was printed, 1 with
 /// --fail-on missed and a miss, 2 bad input.
+// Terminals show the text as it is, so names stand without backticks.
+#[allow(clippy::doc_markdown)]
 #[derive(Debug, Args)]
 pub struct Replay {
     /// Files with one ServiceLevelAgreement, its Service and its calendars
@@ -70,7 +72,10 @@ impl Replay {
         let period = replay.period(self.period.as_deref(), as_of)?;
         let document = Document::from_replay(&replay, &period, as_of);
         let failed = self.fail_on == Some(FailOn::Missed) && document.is_missed();
-        let page = Page { document, parties: Parties::of(&objects.agreement) };
+        let page = Page {
+            document,
+            parties: Parties::of(&objects.agreement),
+        };
         print(&render(&[page], self.output, true)?)?;
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
@@ -84,13 +89,19 @@ impl Replay {
             )
             .into());
         };
-        let namespace = agreement.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned());
+        let namespace = agreement
+            .metadata
+            .namespace
+            .clone()
+            .unwrap_or_else(|| "default".to_owned());
         let wanted = agreement.spec.service_ref.name.as_str();
         let service = manifests
             .services
             .iter()
             .find(|service| service.metadata.name.as_deref() == Some(wanted))
-            .ok_or_else(|| format!("spec.serviceRef.name: Service {wanted:?} is not among the files; add it with -f"))?;
+            .ok_or_else(|| {
+                format!("spec.serviceRef.name: Service {wanted:?} is not among the files; add it with -f")
+            })?;
         Ok(Objects {
             namespace,
             name: agreement.metadata.name.clone().unwrap_or_default(),
@@ -105,7 +116,12 @@ impl Replay {
             calendars: manifests
                 .calendars
                 .iter()
-                .map(|calendar| (calendar.metadata.name.clone().unwrap_or_default(), calendar.spec.clone()))
+                .map(|calendar| {
+                    (
+                        calendar.metadata.name.clone().unwrap_or_default(),
+                        calendar.spec.clone(),
+                    )
+                })
                 .collect(),
         })
     }

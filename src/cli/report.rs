@@ -18,14 +18,16 @@ use crate::report::{Document, Parties, csv, markdown};
 ///
 /// Reads the ServiceReports of the cluster, or files such as those of kubectl get srep -o yaml. Exit status: 0 printed
 /// (whatever the verdict), 1 a named report does not exist, 2 the cluster or a file cannot be read.
+// Terminals show the text as it is, so names stand without backticks.
+#[allow(clippy::doc_markdown)]
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  assize report -n shop\n  assize report checkout-gold-2026-10 -o markdown > report.md\n  kubectl get srep -A -o yaml | assize report -f - -o csv")]
+#[command(
+    after_help = "Examples:\n  assize report -n shop\n  assize report checkout-gold-2026-10 -o markdown > report.md\n  kubectl get srep -A -o yaml | assize report -f - -o csv"
+)]
 pub struct Report {
     /// Names of reports; default: all
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    #[command(flatten)]
-    cluster: ClusterFlags,
     /// Selector of labels, such as assize.dev/service=checkout
     #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "files")]
     selector: Option<String>,
@@ -41,6 +43,8 @@ pub struct Report {
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t = Form::Table)]
     output: Form,
+    #[command(flatten)]
+    cluster: ClusterFlags,
 }
 
 /// Forms of a report.
@@ -69,7 +73,12 @@ impl Report {
         reports.retain(|report| self.wants(report));
         reports.sort_by_cached_key(|report| {
             let name = report.metadata.name.clone();
-            (report.metadata.namespace.clone(), report.spec.subject.name.clone(), report.spec.period.start.clone(), name)
+            (
+                report.metadata.namespace.clone(),
+                report.spec.subject.name.clone(),
+                report.spec.period.start.clone(),
+                name,
+            )
         });
         for name in &self.names {
             if !reports.iter().any(|report| report.metadata.name.as_ref() == Some(name)) {
@@ -83,7 +92,10 @@ impl Report {
             .map(|report| {
                 let document = Document::from_resource(report);
                 let key = document.agreement.clone().unwrap_or_default();
-                Page { parties: parties.get(&key).cloned().unwrap_or_default(), document }
+                Page {
+                    parties: parties.get(&key).cloned().unwrap_or_default(),
+                    document,
+                }
             })
             .collect();
         if pages.is_empty() && self.output == Form::Table {
@@ -119,7 +131,10 @@ impl Report {
         let namespace = report.metadata.namespace.as_deref().unwrap_or("default");
         (self.names.is_empty() || self.names.iter().any(|wanted| wanted == name))
             && self.cluster.namespace.as_ref().is_none_or(|wanted| wanted == namespace)
-            && self.period.as_ref().is_none_or(|period| *period == report.spec.period.key)
+            && self
+                .period
+                .as_ref()
+                .is_none_or(|period| *period == report.spec.period.key)
             && self.agreement.as_ref().is_none_or(|agreement| {
                 subject.kind == SubjectKind::ServiceLevelAgreement && *agreement == subject.name
             })
@@ -159,20 +174,43 @@ pub(super) fn render(pages: &[Page], form: Form, is_single: bool) -> Result<Stri
 
 fn table(pages: &[Page]) -> String {
     let mut table = Table::new(&[
-        "SERVICE", "REPORT", "PERIOD", "PART", "TARGET", "OBJECTIVE", "ACTUAL", "LOWEST", "HIGHEST", "COVERAGE", "DOWN",
-        "BUDGET-LEFT", "VERDICT", "PHASE",
+        "SERVICE",
+        "REPORT",
+        "PERIOD",
+        "PART",
+        "TARGET",
+        "OBJECTIVE",
+        "ACTUAL",
+        "LOWEST",
+        "HIGHEST",
+        "COVERAGE",
+        "DOWN",
+        "BUDGET-LEFT",
+        "VERDICT",
+        "PHASE",
     ]);
     let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     for Page { document, .. } in pages {
-        let head = || [document.service.clone(), document.name.clone(), document.period.key.clone()];
+        let head = || {
+            [
+                document.service.clone(),
+                document.name.clone(),
+                document.period.key.clone(),
+            ]
+        };
         let count = document.parts.len();
         for (index, part) in document.parts.iter().enumerate() {
             for target in &part.targets {
                 let down = crate::domain::duration::format_seconds_floor(target.ms.down);
                 let mut cells = Vec::from(head());
                 cells.extend([format!("{}/{count}", index + 1), target.name.clone()]);
-                let shares =
-                    [&target.objective, &target.availability, &target.lowest, &target.highest, &target.coverage];
+                let shares = [
+                    &target.objective,
+                    &target.availability,
+                    &target.lowest,
+                    &target.highest,
+                    &target.coverage,
+                ];
                 cells.extend(shares.map(dash));
                 cells.extend([down, dash(&target.budget_left_percent), dash(&target.result)]);
                 cells.push(document.phase.as_str().to_owned());

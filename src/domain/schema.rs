@@ -40,7 +40,11 @@ const METADATA_FIELDS: [&str; 15] = [
 /// Checks an object against the schema of its kind. The status is passed over: the API server drops it from what
 /// people apply.
 pub fn violations(schema: &JSONSchemaProps, object: &Value) -> Vec<Violation> {
-    let mut walk = Walk { rules: Rules::default(), found: Vec::new() };
+    let mut walk = Walk {
+        rules: Rules::default(),
+        found: Vec::new(),
+        misshapen: 0,
+    };
     let Value::Object(fields) = object else {
         return vec![Violation::new("", "is not an object")];
     };
@@ -63,6 +67,8 @@ pub fn violations(schema: &JSONSchemaProps, object: &Value) -> Vec<Violation> {
 struct Walk {
     rules: Rules,
     found: Vec<Violation>,
+    /// How many values have not the type that rules rely on, or are missing.
+    misshapen: usize,
 }
 
 impl Walk {
@@ -70,23 +76,31 @@ impl Walk {
         self.found.push(Violation::new(field, message));
     }
 
+    fn misshapen(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.misshapen += 1;
+        self.add(field, message);
+    }
+
     fn node(&mut self, schema: &JSONSchemaProps, field: &str, value: &Value) {
         if value.is_null() {
             if schema.nullable != Some(true) {
-                self.add(field, "is empty; give it a value or remove it");
+                self.misshapen(field, "is empty; give it a value or remove it");
             }
             return;
         }
-        let before = self.found.len();
+        let before = self.misshapen;
         if schema.x_kubernetes_int_or_string == Some(true) {
             if !value.is_i64() && !value.is_string() {
-                self.add(field, format!("is {}; write a whole number or a string", type_of(value)));
+                self.misshapen(
+                    field,
+                    format!("is {}; write a whole number or a string", type_of(value)),
+                );
             }
         } else {
             self.typed(schema, field, value);
         }
         // A rule may rely on the shape, so it runs only where the shape is right.
-        if self.found.len() == before {
+        if self.misshapen == before {
             self.rules_of(schema, field, value);
         }
     }
@@ -113,18 +127,25 @@ impl Walk {
                     ("array", _) => "write a list".to_owned(),
                     _ => "write fields below it".to_owned(),
                 };
-                self.add(field, format!("is {}; {remedy}", type_of(value)));
+                self.misshapen(field, format!("is {}; {remedy}", type_of(value)));
             }
         }
         if let Some(allowed) = &schema.enum_
             && !allowed.iter().any(|one| one.0 == *value)
             && value.is_string()
         {
-            let words: Vec<String> = allowed.iter().filter_map(|one| one.0.as_str()).map(str::to_owned).collect();
+            let words: Vec<String> = allowed
+                .iter()
+                .filter_map(|one| one.0.as_str())
+                .map(str::to_owned)
+                .collect();
             let text = value.as_str().unwrap_or_default();
             let near = nearest(text, words.iter().map(String::as_str)).map(|word| format!("did you mean {word}? "));
             let near = near.unwrap_or_default();
-            self.add(field, format!("{text:?} is not allowed; {near}write one of {}", words.join(", ")));
+            self.add(
+                field,
+                format!("{text:?} is not allowed; {near}write one of {}", words.join(", ")),
+            );
         }
     }
 
@@ -160,8 +181,13 @@ impl Walk {
     }
 
     fn required(&mut self, field: &str, schema: &JSONSchemaProps, fields: &Map<String, Value>) {
-        for name in schema.required.iter().flatten().filter(|name| !fields.contains_key(*name)) {
-            self.add(join(field, name), "is missing; add it");
+        for name in schema
+            .required
+            .iter()
+            .flatten()
+            .filter(|name| !fields.contains_key(*name))
+        {
+            self.misshapen(join(field, name), "is missing; add it");
         }
     }
 
@@ -194,7 +220,14 @@ impl Walk {
     fn string(&mut self, schema: &JSONSchemaProps, field: &str, text: &str) {
         let count = text.chars().count() as i64;
         if schema.min_length.is_some_and(|least| count < least) {
-            self.add(field, if count == 0 { "is empty; write something" } else { "is too short" });
+            self.add(
+                field,
+                if count == 0 {
+                    "is empty; write something"
+                } else {
+                    "is too short"
+                },
+            );
         }
         if let Some(most) = schema.max_length.filter(|most| count > *most) {
             self.add(field, format!("has {count} characters; shorten it to {most}"));
@@ -228,7 +261,10 @@ impl Walk {
 fn locate(schema: &JSONSchemaProps, field: &str, message: &str) -> (String, String) {
     if let Some((path, rest)) = message.split_once(": ") {
         let first = path.split('.').next().unwrap_or_default();
-        let is_property = schema.properties.as_ref().is_some_and(|properties| properties.contains_key(first));
+        let is_property = schema
+            .properties
+            .as_ref()
+            .is_some_and(|properties| properties.contains_key(first));
         if is_property || (field.is_empty() && path == "metadata.name") {
             return (join(field, path), rest.to_owned());
         }
@@ -240,7 +276,11 @@ fn locate(schema: &JSONSchemaProps, field: &str, message: &str) -> (String, Stri
 }
 
 fn join(field: &str, name: &str) -> String {
-    if field.is_empty() { name.to_owned() } else { format!("{field}.{name}") }
+    if field.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{field}.{name}")
+    }
 }
 
 fn type_of(value: &Value) -> &'static str {
@@ -272,7 +312,9 @@ fn distance(left: &str, right: &str) -> usize {
     for (i, a) in left.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, b) in right.iter().enumerate() {
-            let mut best = (rows[i][j] + usize::from(a != b)).min(rows[i][j + 1] + 1).min(row[j] + 1);
+            let mut best = (rows[i][j] + usize::from(a != b))
+                .min(rows[i][j + 1] + 1)
+                .min(row[j] + 1);
             if i > 0 && j > 0 && *a == right[j - 1] && left[i - 1] == *b {
                 best = best.min(rows[i - 1][j - 1] + 1);
             }

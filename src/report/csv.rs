@@ -85,18 +85,46 @@ fn row(document: &Document, figures: Option<(usize, &ReportPart, &TargetFigures)
         optional(&document.result),
     ];
     if let Some((number, part, target)) = figures {
-        cells.extend([number.to_string(), part.from.clone(), part.to.clone(), part.terms_digest.clone()]);
-        cells.extend([target.name.clone(), format!("{:?}", target.kind), format!("{:?}", target.method)]);
+        cells.extend([
+            number.to_string(),
+            part.from.clone(),
+            part.to.clone(),
+            part.terms_digest.clone(),
+        ]);
+        cells.extend([
+            target.name.clone(),
+            format!("{:?}", target.kind),
+            format!("{:?}", target.method),
+        ]);
         cells.extend([&target.objective, &target.result, &target.reason].map(optional));
         cells.push(target.certain.to_string());
-        let shares = [&target.availability, &target.lowest, &target.highest, &target.raw, &target.coverage];
+        let shares = [
+            &target.availability,
+            &target.lowest,
+            &target.highest,
+            &target.raw,
+            &target.coverage,
+        ];
         cells.extend(shares.map(optional));
         let ms = &target.ms;
         cells.extend(
-            [ms.elapsed, ms.out_of_hours, ms.service, ms.excluded, ms.unknown, ms.down, ms.degraded, ms.up, ms.base, ms.lost]
-                .map(|length_ms| length_ms.to_string()),
+            [
+                ms.elapsed,
+                ms.out_of_hours,
+                ms.service,
+                ms.excluded,
+                ms.unknown,
+                ms.down,
+                ms.degraded,
+                ms.up,
+                ms.base,
+                ms.lost,
+            ]
+            .map(|length_ms| length_ms.to_string()),
         );
-        cells.extend([ms.budget, ms.budget_left].map(|length_ms| length_ms.map_or_else(String::new, |ms| ms.to_string())));
+        cells.extend(
+            [ms.budget, ms.budget_left].map(|length_ms| length_ms.map_or_else(String::new, |ms| ms.to_string())),
+        );
         cells.push(optional(&target.budget_left_percent));
         cells.extend([target.outage_count.to_string(), ms.ignored_short.to_string()]);
     }

@@ -30,10 +30,10 @@ pub fn markdown(text: &str) -> String {
     for (index, character) in shown.char_indices() {
         let begins_line = shown[..index].trim_start().is_empty();
         let is_markup = match character {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '&' | '$' => true,
-            // Links by themselves, and mentions.
+            // Mentions of people too.
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '&' | '$' | '@' => true,
+            // Links by themselves.
             ':' => shown[index..].starts_with("://"),
-            '@' => true,
             // A heading, a list or a rule, at the beginning only.
             '#' => begins_line,
             '+' | '-' | '=' => begins_line && !shown[index + 1..].starts_with(|next: char| next.is_ascii_digit()),

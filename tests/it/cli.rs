@@ -59,7 +59,10 @@ fn assert_golden(name: &str, actual: &str) {
         std::fs::write(&path, actual).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(expected == actual, "{name} differs; UPDATE_GOLDEN=1 stores what was printed:\n{actual}");
+    assert!(
+        expected == actual,
+        "{name} differs; UPDATE_GOLDEN=1 stores what was printed:\n{actual}"
+    );
 }
 
 #[test]
@@ -75,9 +78,12 @@ fn version_names_the_kinds_and_the_time_zones() {
 
 #[test]
 fn completion_of_every_shell() {
-    for (shell, sign) in
-        [("bash", "complete -F"), ("zsh", "#compdef assize"), ("fish", "complete -c assize"), ("powershell", "Register-ArgumentCompleter")]
-    {
+    for (shell, sign) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef assize"),
+        ("fish", "complete -c assize"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
         let ran = assize(&["completion", shell]);
         assert_eq!(ran.code, 0);
         assert!(ran.out.contains(sign), "{shell}");
@@ -115,19 +121,33 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 fn crds_are_one_file_a_kind_or_one_stream() {
     let stream = assize(&["crds"]).out;
-    assert_eq!(stream.matches("\nkind: CustomResourceDefinition").count(), stream.matches("---\n").count() + 1);
+    assert_eq!(
+        stream.matches("\nkind: CustomResourceDefinition").count(),
+        stream.matches("---\n").count() + 1
+    );
     let folder = folder("crds");
     assert_eq!(assize(&["crds", "--output-dir", folder.to_str().unwrap()]).code, 0);
     assert!(folder.join("services.yaml").exists());
     let ran = assize(&["crds", "--output-dir", "/nonexistent"]);
     assert_eq!(ran.code, 2);
-    assert!(ran.err.starts_with("error: failed to write /nonexistent/"), "{}", ran.err);
+    assert!(
+        ran.err.starts_with("error: failed to write /nonexistent/"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
 fn no_colours_where_nobody_sees_them() {
-    for arguments in [&["check", "-f", "check/broken.yaml"][..], &["report", "-f", "reports/reports.yaml"], &["report", "-f", "missing"]] {
+    for arguments in [
+        &["check", "-f", "check/broken.yaml"][..],
+        &["report", "-f", "reports/reports.yaml"],
+        &["report", "-f", "missing"],
+    ] {
         let ran = assize(arguments);
-        assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{arguments:?}");
+        assert!(
+            !ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'),
+            "{arguments:?}"
+        );
     }
 }

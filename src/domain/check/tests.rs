@@ -34,7 +34,10 @@ fn calendar(name: &str, from: &str) -> String {
 #[test]
 fn a_right_set_has_no_findings() {
     let more = ", readiness: {components: [api]}";
-    assert_eq!(found(true, &[&service("web", ""), &agreement("web", more)]), Vec::<String>::new());
+    assert_eq!(
+        found(true, &[&service("web", ""), &agreement("web", more)]),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -61,7 +64,9 @@ fn components_of_a_target_belong_to_the_service() {
 fn calendars_take_holidays_from_others_one_level_deep() {
     assert_eq!(
         found(true, &[&calendar("a", "b"), &calendar("b", "c"), &calendar("c", "")]),
-        ["0 warning spec.holidaysFrom[0]: what b takes from other calendars does not come along; name those calendars here too"]
+        [
+            "0 warning spec.holidaysFrom[0]: what b takes from other calendars does not come along; name those calendars here too"
+        ]
     );
     assert_eq!(
         found(true, &[&calendar("a", "a")]),
@@ -92,11 +97,16 @@ fn cycles_of_critical_dependencies_are_errors() {
 
 #[test]
 fn another_namespace_needs_a_grant() {
-    let user = service("a", ", dependencies: [{name: dep, service: {name: db, namespace: data}}]");
+    let user = service(
+        "a",
+        ", dependencies: [{name: dep, service: {name: db, namespace: data}}]",
+    );
     let there = |grant: &str| service("db", grant).replace("name: db}", "name: db, namespace: data}");
     assert_eq!(
         found(true, &[&user, &there("")]),
-        ["0 error spec.dependencies[0].service.name: Service data/db is not shared with shop; add shop to its sharedWith"]
+        [
+            "0 error spec.dependencies[0].service.name: Service data/db is not shared with shop; add shop to its sharedWith"
+        ]
     );
     for grant in [", sharedWith: [shop]", ", sharedWith: ['*']"] {
         assert!(found(true, &[&user, &there(grant)]).is_empty());
@@ -113,7 +123,10 @@ fn an_object_occurs_once_and_reports_are_refused() {
     let kind = "{apiVersion: assize.dev/v1alpha1, kind: Servise, metadata: {name: r}}";
     assert!(found(true, &[kind])[0].contains("did you mean Service?"));
     let version = service("a", "").replace("v1alpha1", "v1");
-    assert_eq!(found(true, &[&version]), ["0 error apiVersion: \"assize.dev/v1\" is not served; write assize.dev/v1alpha1"]);
+    assert_eq!(
+        found(true, &[&version]),
+        ["0 error apiVersion: \"assize.dev/v1\" is not served; write assize.dev/v1alpha1"]
+    );
 }
 
 #[test]

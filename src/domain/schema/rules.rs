@@ -34,9 +34,17 @@ impl Rules {
         }
     }
 
+    /// The rules that have a twin.
+    #[cfg(test)]
+    pub(super) fn twins() -> impl Iterator<Item = &'static str> {
+        TWINS.iter().map(|(rule, _)| *rule)
+    }
+
     fn matches(&self, pattern: &str, text: &str) -> Option<bool> {
         let mut patterns = self.patterns.borrow_mut();
-        let compiled = patterns.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok());
+        let compiled = patterns
+            .entry(pattern.to_owned())
+            .or_insert_with(|| Regex::new(pattern).ok());
         compiled.as_ref().map(|regex| regex.is_match(text))
     }
 }
@@ -49,21 +57,32 @@ fn twin_of(rule: &str) -> Option<Twin> {
 
 /// Twins by the text of their rule.
 const TWINS: &[(&str, Twin)] = &[
-    ("self.metadata.name.size() <= 48", |object| name_of(object).chars().count() <= 48),
-    ("!self.metadata.name.startsWith('its-')", |object| !name_of(object).starts_with("its-")),
+    ("self.metadata.name.size() <= 48", |object| {
+        name_of(object).chars().count() <= 48
+    }),
+    ("!self.metadata.name.startsWith('its-')", |object| {
+        !name_of(object).starts_with("its-")
+    }),
     (
         "!has(self.dependencies) || self.dependencies.all(d, self.dependencies.exists_one(e, e.name == d.name))",
         |spec| are_unique(&spec["dependencies"]),
     ),
-    ("has(self.workloadRef) || has(self.endpointsOf) || has(self.selector)", |component| {
-        ["workloadRef", "endpointsOf", "selector"].iter().any(|name| has(component, name))
-    }),
-    ("has(self.workloadRef) || !has(self.minReady) || type(self.minReady) == int", |component| {
-        has(component, "workloadRef") || !component["minReady"].is_string()
-    }),
-    ("has(self.workloadRef) || !has(self.degradedBelow) || type(self.degradedBelow) == int", |component| {
-        has(component, "workloadRef") || !component["degradedBelow"].is_string()
-    }),
+    (
+        "has(self.workloadRef) || has(self.endpointsOf) || has(self.selector)",
+        |component| {
+            ["workloadRef", "endpointsOf", "selector"]
+                .iter()
+                .any(|name| has(component, name))
+        },
+    ),
+    (
+        "has(self.workloadRef) || !has(self.minReady) || type(self.minReady) == int",
+        |component| has(component, "workloadRef") || !component["minReady"].is_string(),
+    ),
+    (
+        "has(self.workloadRef) || !has(self.degradedBelow) || type(self.degradedBelow) == int",
+        |component| has(component, "workloadRef") || !component["degradedBelow"].is_string(),
+    ),
     (
         "!has(self.selector) || (has(self.selector.matchLabels) && self.selector.matchLabels.size() > 0) || \
          (has(self.selector.matchExpressions) && self.selector.matchExpressions.size() > 0)",
@@ -87,18 +106,22 @@ const TWINS: &[(&str, Twin)] = &[
             wanted.is_null() || list(&spec["targets"]).iter().any(|target| target["name"] == *wanted)
         },
     ),
-    ("!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) <= 100.0", |value| {
-        decimal(value).is_none_or(|decimal| decimal <= Decimal::HUNDRED)
-    }),
-    ("!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) > 0.0", |value| {
-        decimal(value).is_none_or(|decimal| decimal > Decimal::ZERO)
-    }),
-    ("!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) < 100.0", |value| {
-        decimal(value).is_none_or(|decimal| decimal < Decimal::HUNDRED)
-    }),
-    ("has(self.days) == (has(self.kind) && self.kind == 'Rolling')", |period| {
-        has(period, "days") == (text(&period["kind"]) == "Rolling")
-    }),
+    (
+        "!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) <= 100.0",
+        |value| decimal(value).is_none_or(|decimal| decimal <= Decimal::HUNDRED),
+    ),
+    (
+        "!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) > 0.0",
+        |value| decimal(value).is_none_or(|decimal| decimal > Decimal::ZERO),
+    ),
+    (
+        "!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) < 100.0",
+        |value| decimal(value).is_none_or(|decimal| decimal < Decimal::HUNDRED),
+    ),
+    (
+        "has(self.days) == (has(self.kind) && self.kind == 'Rolling')",
+        |period| has(period, "days") == (text(&period["kind"]) == "Rolling"),
+    ),
     ("self.kind != 'Availability' || has(self.objective)", |target| {
         text(&target["kind"]) != "Availability" || has(target, "objective")
     }),
@@ -143,11 +166,16 @@ fn decimal(value: &Value) -> Option<Decimal> {
 
 fn are_unique(items: &Value) -> bool {
     let items = list(items);
-    items.iter().enumerate().all(|(index, item)| items[..index].iter().all(|other| other["name"] != item["name"]))
+    items
+        .iter()
+        .enumerate()
+        .all(|(index, item)| items[..index].iter().all(|other| other["name"] != item["name"]))
 }
 
 fn selects_something(selector: &Value) -> bool {
-    selector["matchLabels"].as_object().is_some_and(|labels| !labels.is_empty())
+    selector["matchLabels"]
+        .as_object()
+        .is_some_and(|labels| !labels.is_empty())
         || !list(&selector["matchExpressions"]).is_empty()
 }
 
