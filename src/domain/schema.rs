@@ -13,7 +13,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use serde_json::{Map, Value};
 
 use super::violation::Violation;
-use rules::Rules;
 
 /// What the API server adds to each object besides the definition's own properties.
 const OBJECT_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
@@ -41,7 +40,6 @@ const METADATA_FIELDS: [&str; 15] = [
 /// people apply.
 pub fn violations(schema: &JSONSchemaProps, object: &Value) -> Vec<Violation> {
     let mut walk = Walk {
-        rules: Rules::default(),
         found: Vec::new(),
         misshapen: 0,
     };
@@ -65,7 +63,6 @@ pub fn violations(schema: &JSONSchemaProps, object: &Value) -> Vec<Violation> {
 }
 
 struct Walk {
-    rules: Rules,
     found: Vec<Violation>,
     /// How many values have not the type that rules rely on, or are missing.
     misshapen: usize,
@@ -246,7 +243,7 @@ impl Walk {
 
     fn rules_of(&mut self, schema: &JSONSchemaProps, field: &str, value: &Value) {
         for rule in schema.x_kubernetes_validations.iter().flatten() {
-            if self.rules.holds(&rule.rule, value) != Some(false) {
+            if rules::holds(&rule.rule, value) != Some(false) {
                 continue;
             }
             let message = rule.message.as_deref().unwrap_or(&rule.rule);

@@ -3,50 +3,46 @@
 //! Patterns are taken out of the rules, so they cannot differ. Every other rule has a twin here under its exact text;
 //! a test fails for a rule of a definition that has none.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use regex::Regex;
 use serde_json::Value;
 
 use crate::domain::decimal::Decimal;
 
-/// Evaluates rules; patterns are compiled once.
-#[derive(Default)]
-pub(super) struct Rules {
-    patterns: RefCell<HashMap<String, Option<Regex>>>,
+/// Patterns by their text, each compiled once: that takes longer than checking an object.
+static PATTERNS: LazyLock<Mutex<HashMap<String, Option<Regex>>>> = LazyLock::new(Mutex::default);
+
+/// Whether a rule holds for a value; none if the rule has no meaning outside the cluster or no twin.
+pub(super) fn holds(rule: &str, value: &Value) -> Option<bool> {
+    if let Some(twin) = twin_of(rule) {
+        return Some(twin(value));
+    }
+    // self.matches('…'), alone or with a length above 0.
+    let (pattern, rest) = rule.strip_prefix("self.matches('")?.split_once("')")?;
+    let text = value.as_str()?;
+    let matches = matches(pattern, text)?;
+    match rest {
+        "" => Some(matches),
+        " && self.size() > 0" => Some(matches && !text.is_empty()),
+        _ => None,
+    }
 }
 
-impl Rules {
-    /// Whether a rule holds for a value; none if the rule has no meaning outside the cluster or no twin.
-    pub(super) fn holds(&self, rule: &str, value: &Value) -> Option<bool> {
-        if let Some(twin) = twin_of(rule) {
-            return Some(twin(value));
-        }
-        // self.matches('…'), alone or with a length above 0.
-        let (pattern, rest) = rule.strip_prefix("self.matches('")?.split_once("')")?;
-        let text = value.as_str()?;
-        let matches = self.matches(pattern, text)?;
-        match rest {
-            "" => Some(matches),
-            " && self.size() > 0" => Some(matches && !text.is_empty()),
-            _ => None,
-        }
-    }
+/// The rules that have a twin.
+#[cfg(test)]
+pub(super) fn twins() -> impl Iterator<Item = &'static str> {
+    TWINS.iter().map(|(rule, _)| *rule)
+}
 
-    /// The rules that have a twin.
-    #[cfg(test)]
-    pub(super) fn twins() -> impl Iterator<Item = &'static str> {
-        TWINS.iter().map(|(rule, _)| *rule)
+fn matches(pattern: &str, text: &str) -> Option<bool> {
+    // A panic elsewhere leaves the map whole.
+    let mut patterns = PATTERNS.lock().unwrap_or_else(PoisonError::into_inner);
+    if !patterns.contains_key(pattern) {
+        patterns.insert(pattern.to_owned(), Regex::new(pattern).ok());
     }
-
-    fn matches(&self, pattern: &str, text: &str) -> Option<bool> {
-        let mut patterns = self.patterns.borrow_mut();
-        let compiled = patterns
-            .entry(pattern.to_owned())
-            .or_insert_with(|| Regex::new(pattern).ok());
-        compiled.as_ref().map(|regex| regex.is_match(text))
-    }
+    patterns.get(pattern)?.as_ref().map(|regex| regex.is_match(text))
 }
 
 type Twin = fn(&Value) -> bool;
