@@ -18,15 +18,59 @@ use super::values::{DateText, DurationText, LocalTime, ObjectName, PartName, Rec
     shortname = "scal",
     category = "itsm",
     doc = "Hours, holidays and named windows in one time zone. Agreements use it for their service hours. Short name: scal.",
-    printcolumn(name = "Time-Zone", type_ = "string", json_path = ".spec.timeZone", description = "Zone of all its local times"),
-    printcolumn(name = "Open", type_ = "boolean", json_path = ".status.openNow", description = "Whether it is open now"),
-    printcolumn(name = "Next-Change", type_ = "string", json_path = ".status.nextChange", description = "When it opens or closes next"),
-    printcolumn(name = "Active-Window", type_ = "string", json_path = ".status.windows[?(@.active==true)].name", description = "Window that is running"),
+    printcolumn(
+        name = "Time-Zone",
+        type_ = "string",
+        json_path = ".spec.timeZone",
+        description = "Zone of all its local times"
+    ),
+    printcolumn(
+        name = "Open",
+        type_ = "boolean",
+        json_path = ".status.openNow",
+        description = "Whether it is open now"
+    ),
+    printcolumn(
+        name = "Next-Change",
+        type_ = "string",
+        json_path = ".status.nextChange",
+        description = "When it opens or closes next"
+    ),
+    printcolumn(
+        name = "Active-Window",
+        type_ = "string",
+        json_path = ".status.windows[?(@.active==true)].name",
+        description = "Window that is running"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Windows", type_ = "integer", json_path = ".status.windowCount", description = "Number of windows", priority = 1),
-    printcolumn(name = "Holidays", type_ = "integer", json_path = ".status.holidayCount", description = "Number of holidays", priority = 1),
-    printcolumn(name = "Used-By", type_ = "integer", json_path = ".status.usedBy.agreements", description = "Number of agreements that use it", priority = 1),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether Assize can do what the object asks", priority = 1)
+    printcolumn(
+        name = "Windows",
+        type_ = "integer",
+        json_path = ".status.windowCount",
+        description = "Number of windows",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Holidays",
+        type_ = "integer",
+        json_path = ".status.holidayCount",
+        description = "Number of holidays",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Used-By",
+        type_ = "integer",
+        json_path = ".status.usedBy.agreements",
+        description = "Number of agreements that use it",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether Assize can do what the object asks",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceCalendarSpec {

@@ -24,19 +24,11 @@ pub const VERSION: &str = "v1alpha1";
 
 /// The definitions of all kinds, in the order of the documentation.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    let mut definitions = vec![
-        Service::crd(),
-        ServiceLevelAgreement::crd(),
-        ServiceReport::crd(),
-        ServiceCalendar::crd(),
-    ];
+    let mut definitions =
+        vec![Service::crd(), ServiceLevelAgreement::crd(), ServiceReport::crd(), ServiceCalendar::crd()];
     for definition in &mut definitions {
         // Uninstalling the chart must not take the evidence with it.
-        definition
-            .metadata
-            .annotations
-            .get_or_insert_default()
-            .insert("helm.sh/resource-policy".into(), "keep".into());
+        definition.metadata.annotations.get_or_insert_default().insert("helm.sh/resource-policy".into(), "keep".into());
     }
     definitions
 }

@@ -23,20 +23,84 @@ use super::values::LocalReference;
     doc = "What was measured in one period of one agreement, or of one Service, with its ledger: appended while open, frozen and digested once closed. The operator writes it; people read it. Short name: srep.",
     selectable = ".status.phase",
     selectable = ".status.result",
-    printcolumn(name = "Service", type_ = "string", json_path = ".spec.serviceRef.name", description = "The service that was measured"),
-    printcolumn(name = "Period", type_ = "string", json_path = ".spec.period.key", description = "The period it covers"),
-    printcolumn(name = "Target", type_ = "string", json_path = ".status.headline.objective", description = "Objective, percent"),
-    printcolumn(name = "Actual", type_ = "string", json_path = ".status.headline.actual", description = "Measured availability, percent, truncated"),
+    printcolumn(
+        name = "Service",
+        type_ = "string",
+        json_path = ".spec.serviceRef.name",
+        description = "The service that was measured"
+    ),
+    printcolumn(
+        name = "Period",
+        type_ = "string",
+        json_path = ".spec.period.key",
+        description = "The period it covers"
+    ),
+    printcolumn(
+        name = "Target",
+        type_ = "string",
+        json_path = ".status.headline.objective",
+        description = "Objective, percent"
+    ),
+    printcolumn(
+        name = "Actual",
+        type_ = "string",
+        json_path = ".status.headline.actual",
+        description = "Measured availability, percent, truncated"
+    ),
     printcolumn(name = "Down", type_ = "string", json_path = ".status.headline.down", description = "Down time"),
-    printcolumn(name = "Excluded", type_ = "string", json_path = ".status.headline.excluded", description = "Loss that the agreement takes out"),
-    printcolumn(name = "Coverage", type_ = "string", json_path = ".status.headline.coverage", description = "Share of the service time that was observed, percent"),
-    printcolumn(name = "Verdict", type_ = "string", json_path = ".status.result", description = "OnTrack, AtRisk, Breached while open; Met, Missed when closed; Indeterminate"),
-    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "Open, Provisional or Closed"),
+    printcolumn(
+        name = "Excluded",
+        type_ = "string",
+        json_path = ".status.headline.excluded",
+        description = "Loss that the agreement takes out"
+    ),
+    printcolumn(
+        name = "Coverage",
+        type_ = "string",
+        json_path = ".status.headline.coverage",
+        description = "Share of the service time that was observed, percent"
+    ),
+    printcolumn(
+        name = "Verdict",
+        type_ = "string",
+        json_path = ".status.result",
+        description = "OnTrack, AtRisk, Breached while open; Met, Missed when closed; Indeterminate"
+    ),
+    printcolumn(
+        name = "Phase",
+        type_ = "string",
+        json_path = ".status.phase",
+        description = "Open, Provisional or Closed"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Lowest", type_ = "string", json_path = ".status.headline.lowest", description = "Availability if all unknown time was down", priority = 1),
-    printcolumn(name = "Highest", type_ = "string", json_path = ".status.headline.highest", description = "Availability if all unknown time was up", priority = 1),
-    printcolumn(name = "Budget-Left", type_ = "string", json_path = ".status.headline.budgetLeft", description = "Error budget left, percent", priority = 1),
-    printcolumn(name = "Digest", type_ = "string", json_path = ".status.shortDigest", description = "First digits of the digest of a closed report", priority = 1)
+    printcolumn(
+        name = "Lowest",
+        type_ = "string",
+        json_path = ".status.headline.lowest",
+        description = "Availability if all unknown time was down",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Highest",
+        type_ = "string",
+        json_path = ".status.headline.highest",
+        description = "Availability if all unknown time was up",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Budget-Left",
+        type_ = "string",
+        json_path = ".status.headline.budgetLeft",
+        description = "Error budget left, percent",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Digest",
+        type_ = "string",
+        json_path = ".status.shortDigest",
+        description = "First digits of the digest of a closed report",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("self == oldSelf", "the spec of a report cannot change; it says what the report is about"))]

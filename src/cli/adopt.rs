@@ -46,10 +46,7 @@ enum GroupBy {
 
 fn parse_name(text: &str) -> Result<(WorkloadKind, String), String> {
     let remedy = "write deployments/NAME, statefulsets/NAME or daemonsets/NAME";
-    let (kind, name) = text
-        .split_once('/')
-        .filter(|(_, name)| !name.is_empty())
-        .ok_or(remedy)?;
+    let (kind, name) = text.split_once('/').filter(|(_, name)| !name.is_empty()).ok_or(remedy)?;
     let kind = match kind.to_ascii_lowercase().trim_end_matches(".apps") {
         "deployment" | "deployments" | "deploy" => WorkloadKind::Deployment,
         "statefulset" | "statefulsets" | "sts" => WorkloadKind::StatefulSet,
@@ -68,13 +65,8 @@ impl Adopt {
             Ok::<_, ClusterError>((workloads, services.iter().map(core_service).collect::<Vec<_>>()))
         })?;
         for (kind, name) in &self.names {
-            if !workloads
-                .iter()
-                .any(|workload| workload.kind == *kind && workload.name == *name)
-            {
-                super::print_error(&format!(
-                    "no {kind:?} is named {name:?} there; check the name, -n and -l"
-                ));
+            if !workloads.iter().any(|workload| workload.kind == *kind && workload.name == *name) {
+                super::print_error(&format!("no {kind:?} is named {name:?} there; check the name, -n and -l"));
                 return Ok(ExitCode::FAILURE);
             }
         }
@@ -82,10 +74,7 @@ impl Adopt {
             .into_iter()
             .filter(|workload| {
                 self.names.is_empty()
-                    || self
-                        .names
-                        .iter()
-                        .any(|(kind, name)| workload.kind == *kind && workload.name == *name)
+                    || self.names.iter().any(|(kind, name)| workload.kind == *kind && workload.name == *name)
             })
             .collect();
         let grouping = match self.group_by {
@@ -107,42 +96,23 @@ async fn read_workloads(cluster: &Cluster, selector: Option<&str>) -> Result<Vec
     for one in cluster.list::<Deployment>("Deployments", selector).await? {
         let Some(spec) = &one.spec else { continue };
         let replicas = spec.replicas.unwrap_or(1);
-        workloads.push(workload(
-            WorkloadKind::Deployment,
-            &one.metadata,
-            replicas,
-            &spec.template,
-        ));
+        workloads.push(workload(WorkloadKind::Deployment, &one.metadata, replicas, &spec.template));
     }
     for one in cluster.list::<StatefulSet>("StatefulSets", selector).await? {
         let Some(spec) = &one.spec else { continue };
         let replicas = spec.replicas.unwrap_or(1);
-        workloads.push(workload(
-            WorkloadKind::StatefulSet,
-            &one.metadata,
-            replicas,
-            &spec.template,
-        ));
+        workloads.push(workload(WorkloadKind::StatefulSet, &one.metadata, replicas, &spec.template));
     }
     for one in cluster.list::<DaemonSet>("DaemonSets", selector).await? {
         let Some(spec) = &one.spec else { continue };
         let replicas = one.status.as_ref().map_or(1, |status| status.desired_number_scheduled);
-        workloads.push(workload(
-            WorkloadKind::DaemonSet,
-            &one.metadata,
-            replicas,
-            &spec.template,
-        ));
+        workloads.push(workload(WorkloadKind::DaemonSet, &one.metadata, replicas, &spec.template));
     }
     Ok(workloads)
 }
 
 fn workload(kind: WorkloadKind, metadata: &ObjectMeta, replicas: i32, template: &PodTemplateSpec) -> Workload {
-    let pod_labels = template
-        .metadata
-        .as_ref()
-        .and_then(|metadata| metadata.labels.clone())
-        .unwrap_or_default();
+    let pod_labels = template.metadata.as_ref().and_then(|metadata| metadata.labels.clone()).unwrap_or_default();
     let part_of = metadata.labels.as_ref().and_then(|labels| labels.get(PART_OF).cloned());
     Workload {
         kind,

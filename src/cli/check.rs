@@ -100,12 +100,7 @@ impl Check {
     fn check(&self, documents: &[Document], files: usize) -> Checked {
         let values: Vec<Value> = documents.iter().map(|document| document.value.clone()).collect();
         let mut found = check::check(&values, &self.namespace, self.complete);
-        found.sort_by_key(|finding| {
-            (
-                finding.object,
-                documents[finding.object].line_of(&finding.violation.field),
-            )
-        });
+        found.sort_by_key(|finding| (finding.object, documents[finding.object].line_of(&finding.violation.field)));
         let count = |severity| found.iter().filter(|finding| finding.severity == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
         let findings = found
@@ -125,13 +120,7 @@ impl Check {
                 }
             })
             .collect();
-        Checked {
-            files,
-            objects: documents.len(),
-            errors,
-            warnings,
-            findings,
-        }
+        Checked { files, objects: documents.len(), errors, warnings, findings }
     }
 }
 
@@ -142,10 +131,7 @@ fn render(checked: &Checked) -> String {
             "error" => String::new(),
             other => style_of(other).map_or_else(|| other.to_owned(), |style| styled(style, other)) + ": ",
         };
-        let subject = visible(&format!(
-            "{}/{}: {}: {}",
-            line.kind, line.name, line.field, line.message
-        ));
+        let subject = visible(&format!("{}/{}: {}: {}", line.kind, line.name, line.field, line.message));
         let _ = writeln!(text, "{}:{}: {severity}{subject}", visible(&line.file), line.line);
     }
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
@@ -154,11 +140,6 @@ fn render(checked: &Checked) -> String {
         (errors, 0) => count(errors, "error"),
         (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
     };
-    let _ = writeln!(
-        text,
-        "{}, {}: {outcome}",
-        count(checked.files, "file"),
-        count(checked.objects, "object")
-    );
+    let _ = writeln!(text, "{}, {}: {outcome}", count(checked.files, "file"), count(checked.objects, "object"));
     text
 }

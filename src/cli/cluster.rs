@@ -35,25 +35,15 @@ pub(super) struct ClusterFlags {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClusterError {
     #[error("failed to read {}: {source}", path.display())]
-    Kubeconfig {
-        path: PathBuf,
-        source: Box<kube::config::KubeconfigError>,
-    },
+    Kubeconfig { path: PathBuf, source: Box<kube::config::KubeconfigError> },
     #[error("context {context:?}: {source}")]
-    Context {
-        context: String,
-        source: Box<kube::config::KubeconfigError>,
-    },
+    Context { context: String, source: Box<kube::config::KubeconfigError> },
     #[error("no cluster is configured; give --kubeconfig, set KUBECONFIG, or use -f: {0}")]
     NoCluster(String),
     #[error("failed to prepare the connection to the cluster: {0}")]
     Client(Box<kube::Error>),
     #[error("failed to read {kind} {place}: {reason}")]
-    Read {
-        kind: &'static str,
-        place: String,
-        reason: String,
-    },
+    Read { kind: &'static str, place: String, reason: String },
 }
 
 /// A client with the namespaces that the flags mean.
@@ -76,28 +66,17 @@ impl ClusterFlags {
     }
 
     async fn config(&self) -> Result<Config, ClusterError> {
-        let options = KubeConfigOptions {
-            context: self.context.clone(),
-            ..KubeConfigOptions::default()
-        };
+        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         match (&self.kubeconfig, &self.context) {
             (Some(path), _) => {
-                let failed = |source| ClusterError::Kubeconfig {
-                    path: path.clone(),
-                    source: Box::new(source),
-                };
+                let failed = |source| ClusterError::Kubeconfig { path: path.clone(), source: Box::new(source) };
                 let read = Kubeconfig::read_from(path).map_err(failed)?;
                 Config::from_custom_kubeconfig(read, &options).await.map_err(failed)
             }
             (None, Some(context)) => Config::from_kubeconfig(&options)
                 .await
-                .map_err(|source| ClusterError::Context {
-                    context: context.clone(),
-                    source: Box::new(source),
-                }),
-            (None, None) => Config::infer()
-                .await
-                .map_err(|error| ClusterError::NoCluster(error.to_string())),
+                .map_err(|source| ClusterError::Context { context: context.clone(), source: Box::new(source) }),
+            (None, None) => Config::infer().await.map_err(|error| ClusterError::NoCluster(error.to_string())),
         }
     }
 }
@@ -116,18 +95,12 @@ impl Cluster {
             None => Api::all(self.client.clone()),
         };
         let mut progress = Progress::new();
-        let mut parameters = ListParams {
-            limit: Some(PAGE_OBJECTS),
-            ..ListParams::default()
-        };
+        let mut parameters = ListParams { limit: Some(PAGE_OBJECTS), ..ListParams::default() };
         parameters.label_selector = selector.map(str::to_owned);
         let mut all = Vec::new();
         loop {
             progress.show(&format!("reading {kind}: {} so far", all.len()));
-            let page = api
-                .list(&parameters)
-                .await
-                .map_err(|error| self.read_error(kind, &error))?;
+            let page = api.list(&parameters).await.map_err(|error| self.read_error(kind, &error))?;
             all.extend(page.items);
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => parameters.continue_token = Some(token),

@@ -77,10 +77,7 @@ pub fn read_text(path: &Path) -> Result<String, DocumentError> {
     } else {
         std::fs::read_to_string(path).map(|read| text = read)
     };
-    outcome.map_err(|source| DocumentError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    outcome.map_err(|source| DocumentError::Read { path: path.to_owned(), source })?;
     Ok(text)
 }
 
@@ -102,16 +99,9 @@ pub fn files_of(paths: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>, Docu
 }
 
 fn add_folder(folder: &Path, recursive: bool, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), DocumentError> {
-    let failed = |source| DocumentError::Read {
-        path: folder.to_owned(),
-        source,
-    };
+    let failed = |source| DocumentError::Read { path: folder.to_owned(), source };
     let mut entries = std::fs::read_dir(folder)
-        .and_then(|entries| {
-            entries
-                .map(|entry| entry.map(|entry| entry.path()))
-                .collect::<Result<Vec<_>, _>>()
-        })
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>())
         .map_err(failed)?;
     entries.sort();
     for entry in entries {
@@ -119,9 +109,7 @@ fn add_folder(folder: &Path, recursive: bool, depth: usize, files: &mut Vec<Path
             if recursive && depth < MAX_FOLDER_DEPTH {
                 add_folder(&entry, recursive, depth + 1, files)?;
             }
-        } else if entry
-            .extension()
-            .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|one| extension == *one))
+        } else if entry.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|one| extension == *one))
         {
             files.push(entry);
         }
@@ -137,13 +125,7 @@ pub fn documents_of(path: &Path, text: &str) -> (Vec<Document>, Vec<DocumentErro
             Ok(None) => {}
             Ok(Some(value)) => {
                 let (line, lines) = lines_of(&chunk, first_line);
-                let whole = Document {
-                    path: path.to_owned(),
-                    value,
-                    line,
-                    lines,
-                    prefix: String::new(),
-                };
+                let whole = Document { path: path.to_owned(), value, line, lines, prefix: String::new() };
                 documents.extend(items_of(whole));
             }
             Err(error) => {
@@ -179,9 +161,8 @@ pub fn read_documents(paths: &[PathBuf]) -> Result<Vec<Document>, DocumentError>
 fn chunks(text: &str) -> Vec<(usize, String)> {
     let mut chunks = vec![(1, String::new())];
     for (index, line) in text.split_inclusive('\n').enumerate() {
-        let is_marker = line
-            .strip_prefix("---")
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        let is_marker =
+            line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
         if is_marker && index > 0 {
             chunks.push((index + 1, String::new()));
         }
@@ -201,11 +182,7 @@ fn items_of(whole: Document) -> Vec<Document> {
             .map(|(index, item)| Document {
                 value: item.clone(),
                 prefix: format!("items[{index}]."),
-                line: whole
-                    .lines
-                    .get(&format!("items[{index}]"))
-                    .copied()
-                    .unwrap_or(whole.line),
+                line: whole.lines.get(&format!("items[{index}]")).copied().unwrap_or(whole.line),
                 ..whole.clone()
             })
             .collect(),
@@ -246,11 +223,7 @@ fn lines_of(chunk: &str, first_line: usize) -> (usize, HashMap<String, usize>) {
         match event {
             Event::Scalar(text, ..) => {
                 if let Some(Level::Object { path, key: key @ None }) = levels.last_mut() {
-                    let field = if path.is_empty() {
-                        text.to_string()
-                    } else {
-                        format!("{path}.{text}")
-                    };
+                    let field = if path.is_empty() { text.to_string() } else { format!("{path}.{text}") };
                     lines.insert(field, line);
                     *key = Some(text.into_owned());
                 } else if let Some(path) = levels.last_mut().and_then(Level::next_value) {
@@ -320,10 +293,8 @@ mod tests {
 
     #[test]
     fn a_broken_document_does_not_hide_the_others() {
-        let (documents, errors) = documents_of(
-            Path::new("f.yaml"),
-            "kind: A\n---\nkind: [\nx\n---\nkind: C\nkind: D\n---\nkind: E\n",
-        );
+        let (documents, errors) =
+            documents_of(Path::new("f.yaml"), "kind: A\n---\nkind: [\nx\n---\nkind: C\nkind: D\n---\nkind: E\n");
         assert_eq!(documents.len(), 2);
         let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert!(messages[0].starts_with("f.yaml:"), "{messages:?}");

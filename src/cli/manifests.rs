@@ -47,9 +47,7 @@ impl Manifests {
         for document in read_documents(paths)? {
             let line = document.line_of("kind");
             let path = document.path.clone();
-            manifests
-                .add(document)
-                .map_err(|message| ManifestError::Object { path, line, message })?;
+            manifests.add(document).map_err(|message| ManifestError::Object { path, line, message })?;
         }
         Ok(manifests)
     }

@@ -64,11 +64,7 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version are errors of clap too; a reader that has gone is none of ours.
             let _ = error.print();
-            return if error.use_stderr() {
-                ExitCode::from(2)
-            } else {
-                ExitCode::SUCCESS
-            };
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
     match arguments.command.run(is_plugin) {
@@ -104,9 +100,7 @@ fn print_error(message: &str) {
 }
 
 fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// What a subcommand answers: an exit code, or an error for people.

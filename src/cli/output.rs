@@ -44,9 +44,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(heads: &[&str]) -> Self {
-        Self {
-            rows: vec![heads.iter().map(|&head| head.to_owned()).collect()],
-        }
+        Self { rows: vec![heads.iter().map(|&head| head.to_owned()).collect()] }
     }
 
     /// Adds a row; control characters are shown, since a cell may hold what others wrote.
@@ -58,12 +56,7 @@ impl Table {
     pub(super) fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
-            self.rows
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
+            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut text = String::new();
@@ -71,11 +64,7 @@ impl Table {
             for (column, cell) in row.iter().enumerate() {
                 let shown = style_of(cell).map_or_else(|| cell.clone(), |style| styled(style, cell));
                 let is_last = row.len() == column + 1;
-                let padding = if is_last {
-                    0
-                } else {
-                    widths[column] - cell.chars().count() + 3
-                };
+                let padding = if is_last { 0 } else { widths[column] - cell.chars().count() + 3 };
                 let _ = write!(text, "{shown}{:padding$}", "");
             }
             text.push('\n');
@@ -93,10 +82,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self {
-            shown: false,
-            is_terminal: io::stderr().is_terminal(),
-        }
+        Self { shown: false, is_terminal: io::stderr().is_terminal() }
     }
 
     /// Replaces the line.

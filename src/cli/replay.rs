@@ -72,10 +72,7 @@ impl Replay {
         let period = replay.period(self.period.as_deref(), as_of)?;
         let document = Document::from_replay(&replay, &period, as_of);
         let failed = self.fail_on == Some(FailOn::Missed) && document.is_missed();
-        let page = Page {
-            document,
-            parties: Parties::of(&objects.agreement),
-        };
+        let page = Page { document, parties: Parties::of(&objects.agreement) };
         print(&render(&[page], self.output, true)?)?;
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
@@ -89,19 +86,12 @@ impl Replay {
             )
             .into());
         };
-        let namespace = agreement
-            .metadata
-            .namespace
-            .clone()
-            .unwrap_or_else(|| "default".to_owned());
+        let namespace = agreement.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned());
         let wanted = agreement.spec.service_ref.name.as_str();
-        let service = manifests
-            .services
-            .iter()
-            .find(|service| service.metadata.name.as_deref() == Some(wanted))
-            .ok_or_else(|| {
-                format!("spec.serviceRef.name: Service {wanted:?} is not among the files; add it with -f")
-            })?;
+        let service =
+            manifests.services.iter().find(|service| service.metadata.name.as_deref() == Some(wanted)).ok_or_else(
+                || format!("spec.serviceRef.name: Service {wanted:?} is not among the files; add it with -f"),
+            )?;
         Ok(Objects {
             namespace,
             name: agreement.metadata.name.clone().unwrap_or_default(),
@@ -116,12 +106,7 @@ impl Replay {
             calendars: manifests
                 .calendars
                 .iter()
-                .map(|calendar| {
-                    (
-                        calendar.metadata.name.clone().unwrap_or_default(),
-                        calendar.spec.clone(),
-                    )
-                })
+                .map(|calendar| (calendar.metadata.name.clone().unwrap_or_default(), calendar.spec.clone()))
                 .collect(),
         })
     }

@@ -92,10 +92,7 @@ impl Report {
             .map(|report| {
                 let document = Document::from_resource(report);
                 let key = document.agreement.clone().unwrap_or_default();
-                Page {
-                    parties: parties.get(&key).cloned().unwrap_or_default(),
-                    document,
-                }
+                Page { parties: parties.get(&key).cloned().unwrap_or_default(), document }
             })
             .collect();
         if pages.is_empty() && self.output == Form::Table {
@@ -131,10 +128,7 @@ impl Report {
         let namespace = report.metadata.namespace.as_deref().unwrap_or("default");
         (self.names.is_empty() || self.names.iter().any(|wanted| wanted == name))
             && self.cluster.namespace.as_ref().is_none_or(|wanted| wanted == namespace)
-            && self
-                .period
-                .as_ref()
-                .is_none_or(|period| *period == report.spec.period.key)
+            && self.period.as_ref().is_none_or(|period| *period == report.spec.period.key)
             && self.agreement.as_ref().is_none_or(|agreement| {
                 subject.kind == SubjectKind::ServiceLevelAgreement && *agreement == subject.name
             })
@@ -191,26 +185,15 @@ fn table(pages: &[Page]) -> String {
     ]);
     let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     for Page { document, .. } in pages {
-        let head = || {
-            [
-                document.service.clone(),
-                document.name.clone(),
-                document.period.key.clone(),
-            ]
-        };
+        let head = || [document.service.clone(), document.name.clone(), document.period.key.clone()];
         let count = document.parts.len();
         for (index, part) in document.parts.iter().enumerate() {
             for target in &part.targets {
                 let down = crate::domain::duration::format_seconds_floor(target.ms.down);
                 let mut cells = Vec::from(head());
                 cells.extend([format!("{}/{count}", index + 1), target.name.clone()]);
-                let shares = [
-                    &target.objective,
-                    &target.availability,
-                    &target.lowest,
-                    &target.highest,
-                    &target.coverage,
-                ];
+                let shares =
+                    [&target.objective, &target.availability, &target.lowest, &target.highest, &target.coverage];
                 cells.extend(shares.map(dash));
                 cells.extend([down, dash(&target.budget_left_percent), dash(&target.result)]);
                 cells.push(document.phase.as_str().to_owned());

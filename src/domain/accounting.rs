@@ -217,7 +217,8 @@ impl Figures {
 
     /// Lost time in ms, rounded up.
     pub fn lost_ms(&self) -> i64 {
-        i64::try_from(self.loss().div_euclid(SCALE) + i128::from(self.loss().rem_euclid(SCALE) != 0)).unwrap_or(i64::MAX)
+        i64::try_from(self.loss().div_euclid(SCALE) + i128::from(self.loss().rem_euclid(SCALE) != 0))
+            .unwrap_or(i64::MAX)
     }
 
     /// Share of the base in which the service was up; none without base.
@@ -245,10 +246,7 @@ impl Figures {
 
     /// Availability with nothing excluded.
     pub fn raw(&self) -> Option<Fraction> {
-        Fraction::new(
-            Self::scaled(self.base()) - self.loss(),
-            Self::scaled(self.base() + self.sums.excluded),
-        )
+        Fraction::new(Self::scaled(self.base()) - self.loss(), Self::scaled(self.base() + self.sums.excluded))
     }
 
     /// Share of the service time that was observed; none without service time.
@@ -292,16 +290,14 @@ impl Figures {
     }
 
     fn covers_enough(&self) -> bool {
-        self.coverage()
-            .is_none_or(|coverage| coverage.compare_percent(self.yardstick.min_coverage) != Ordering::Less)
+        self.coverage().is_none_or(|coverage| coverage.compare_percent(self.yardstick.min_coverage) != Ordering::Less)
     }
 
     /// The verdict on a part whose time is over; none without objective.
     pub fn judge_closed(&self) -> Option<Judgement> {
         let objective = self.yardstick.objective?;
-        let reaches = |figure: Option<Fraction>| {
-            figure.is_some_and(|figure| figure.compare_percent(objective) != Ordering::Less)
-        };
+        let reaches =
+            |figure: Option<Fraction>| figure.is_some_and(|figure| figure.compare_percent(objective) != Ordering::Less);
         let (verdict, reason) = if self.base() == 0 {
             (Verdict::Indeterminate, Some("NoServiceTime"))
         } else if !reaches(self.highest())
@@ -447,8 +443,7 @@ mod tests {
     fn hours_cut_segments_and_nothing_is_lost() {
         let span = |from: i64, to: i64| Interval::new(Instant::from_ms(from), Instant::from_ms(to)).unwrap();
         let segment = |from, to, state| Segment { span: span(from, to), state, source: Source::Live };
-        let segments =
-            [segment(0, 10, State::Up), segment(10, 30, State::Down), segment(30, 40, State::Unknown)];
+        let segments = [segment(0, 10, State::Up), segment(10, 30, State::Down), segment(30, 40, State::Unknown)];
         let sums = classify(segments, &[span(5, 12), span(14, 16), span(28, 100)]);
         assert_eq!(sums.up, 5);
         assert_eq!(sums.down, 2 + 2 + 2);

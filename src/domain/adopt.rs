@@ -99,21 +99,11 @@ pub fn draft(workloads: &[Workload], services: &[CoreService], grouping: Groupin
         .map(|((namespace, name, _), mut members)| {
             members.sort_by_key(|workload| (workload.name.clone(), workload.kind));
             let mut names = BTreeSet::new();
-            let components = members
-                .iter()
-                .map(|workload| component(workload, workloads, services, &mut names))
-                .collect();
-            let wanted = name
-                .to_lowercase()
-                .replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-");
-            let name = unique(&wanted, NAME_CHARACTERS, |name| {
-                taken.insert((namespace, name.to_owned()))
-            });
-            Draft {
-                namespace: namespace.to_owned(),
-                name,
-                components,
-            }
+            let components =
+                members.iter().map(|workload| component(workload, workloads, services, &mut names)).collect();
+            let wanted = name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-");
+            let name = unique(&wanted, NAME_CHARACTERS, |name| taken.insert((namespace, name.to_owned())));
+            Draft { namespace: namespace.to_owned(), name, components }
         })
         .collect()
 }
@@ -135,11 +125,7 @@ fn component(
             .map(|other| format!("{:?}/{}", other.kind, other.name))
             .collect();
         if !others.is_empty() {
-            notes.push(format!(
-                "core Service {} also selects {}, so it is left out",
-                service.name,
-                others.join(", ")
-            ));
+            notes.push(format!("core Service {} also selects {}, so it is left out", service.name, others.join(", ")));
         }
         others.is_empty()
     });
@@ -154,9 +140,7 @@ fn component(
     if workload.replicas == 0 {
         notes.push("wants no replica now and will be Down; if that is meant, add idleAtZero: true".to_owned());
     }
-    let name = unique(&workload.name.replace('.', "-"), PART_CHARACTERS, |name| {
-        names.insert(name.to_owned())
-    });
+    let name = unique(&workload.name.replace('.', "-"), PART_CHARACTERS, |name| names.insert(name.to_owned()));
     DraftComponent {
         name,
         workload: (workload.kind, workload.name.clone()),
@@ -169,10 +153,7 @@ fn component(
 fn selects(service: &CoreService, workload: &Workload) -> bool {
     service.namespace == workload.namespace
         && !service.selector.is_empty()
-        && service
-            .selector
-            .iter()
-            .all(|(key, value)| workload.pod_labels.get(key) == Some(value))
+        && service.selector.iter().all(|(key, value)| workload.pod_labels.get(key) == Some(value))
 }
 
 /// The name cut to its length, with a number if it is taken.
@@ -227,15 +208,9 @@ pub fn render(drafts: &[Draft]) -> String {
 /// A name as YAML: quoted where YAML would read it as something other than a string.
 fn scalar(name: &str) -> String {
     let plain = name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.')
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.')
         && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&name);
-    if plain {
-        name.to_owned()
-    } else {
-        serde_json::Value::from(name).to_string()
-    }
+    if plain { name.to_owned() } else { serde_json::Value::from(name).to_string() }
 }
 
 #[cfg(test)]
@@ -256,28 +231,15 @@ mod tests {
     }
 
     fn service(name: &str, app: &str, headless: bool) -> CoreService {
-        let selector = if app.is_empty() {
-            BTreeMap::new()
-        } else {
-            [("app".to_owned(), app.to_owned())].into()
-        };
-        CoreService {
-            namespace: "shop".into(),
-            name: name.into(),
-            selector,
-            headless,
-        }
+        let selector = if app.is_empty() { BTreeMap::new() } else { [("app".to_owned(), app.to_owned())].into() };
+        CoreService { namespace: "shop".into(), name: name.into(), selector, headless }
     }
 
     fn checked(drafts: &[Draft]) -> Vec<String> {
         let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&render(drafts)).unwrap();
         assert_eq!(documents.len(), drafts.len());
         let findings = check(&documents, "default", true);
-        findings
-            .into_iter()
-            .filter(|f| f.severity == Severity::Error)
-            .map(|f| f.violation.to_string())
-            .collect()
+        findings.into_iter().filter(|f| f.severity == Severity::Error).map(|f| f.violation.to_string()).collect()
     }
 
     #[test]
@@ -295,10 +257,8 @@ mod tests {
             service("none", "", false),
         ];
         let drafts = draft(&workloads, &services, Grouping::Workload);
-        let names: Vec<_> = drafts
-            .iter()
-            .map(|draft| (draft.name.as_str(), draft.components[0].endpoints_of.as_deref()))
-            .collect();
+        let names: Vec<_> =
+            drafts.iter().map(|draft| (draft.name.as_str(), draft.components[0].endpoints_of.as_deref())).collect();
         assert_eq!(names, [("agent", None), ("db", Some("db")), ("web", Some("web"))]);
         let text = render(&drafts);
         assert!(text.contains("workloadRef: {kind: Deployment, name: web}\n    endpointsOf: web\n    minReady: 1\n    degradedBelow: \"100%\"\n"), "{text}");
@@ -309,21 +269,15 @@ mod tests {
 
     #[test]
     fn workloads_of_one_application_are_one_service() {
-        let mut workloads = [
-            workload(WorkloadKind::Deployment, "api", 2, "a"),
-            workload(WorkloadKind::StatefulSet, "api", 1, "b"),
-        ];
+        let mut workloads =
+            [workload(WorkloadKind::Deployment, "api", 2, "a"), workload(WorkloadKind::StatefulSet, "api", 1, "b")];
         for workload in &mut workloads {
             workload.part_of = Some("Check Out".into());
         }
         let drafts = draft(&workloads, &[], Grouping::PartOf);
         assert_eq!(drafts.len(), 1);
         assert_eq!(drafts[0].name, "check-out");
-        let names: Vec<_> = drafts[0]
-            .components
-            .iter()
-            .map(|component| component.name.as_str())
-            .collect();
+        let names: Vec<_> = drafts[0].components.iter().map(|component| component.name.as_str()).collect();
         assert_eq!(names, ["api", "api-2"]);
         assert_eq!(checked(&drafts), Vec::<String>::new());
     }

@@ -297,13 +297,13 @@ fn read_targets(
     if targets.is_empty() {
         found.push(Violation::new("spec.targets", "agree on at least one target"));
     }
-    let min_coverage =
-        read_percent(unmeasured.min_coverage.as_ref(), "99", "spec.unmeasured.minCoverage", found);
+    let min_coverage = read_percent(unmeasured.min_coverage.as_ref(), "99", "spec.unmeasured.minCoverage", found);
     let mut read: Vec<TargetTerms> = Vec::with_capacity(targets.len());
     for (index, target) in targets.iter().enumerate() {
         let field = format!("spec.targets[{index}]");
         if read.iter().any(|other| *other.name == *target.name.as_str()) {
-            found.push(Violation::new(format!("{field}.name"), format!("{:?} occurs twice; rename one", target.name.0)));
+            found
+                .push(Violation::new(format!("{field}.name"), format!("{:?} occurs twice; rename one", target.name.0)));
         }
         let objective = match target.objective.as_ref().map(|text| read_objective(text.as_str())) {
             Some(Ok(objective)) => Some(objective),
@@ -320,10 +320,8 @@ fn read_targets(
             }
         };
         if target.method.is_none() {
-            found.push(Violation::new(
-                format!("{field}.method"),
-                "say how availability is measured, such as Readiness",
-            ));
+            found
+                .push(Violation::new(format!("{field}.method"), "say how availability is measured, such as Readiness"));
         }
         let readiness = target.readiness.clone().unwrap_or_default();
         let degraded_counts = readiness.degraded_counts.as_ref().map_or(Decimal::ZERO, |share| {

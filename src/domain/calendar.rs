@@ -39,10 +39,7 @@ struct DayHours {
 }
 
 /// All of a local day.
-const WHOLE_DAY: DayHours = DayHours {
-    from_ms: 0,
-    to_ms: DAY_MS,
-};
+const WHOLE_DAY: DayHours = DayHours { from_ms: 0, to_ms: DAY_MS };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct HolidayRule {
@@ -60,10 +57,7 @@ struct Holidays {
 impl Holidays {
     fn add(&mut self, rule: HolidayRule) {
         if rule.schedule.is_single() {
-            self.dated
-                .entry(rule.schedule.first_date())
-                .or_default()
-                .push(rule.hours);
+            self.dated.entry(rule.schedule.first_date()).or_default().push(rule.hours);
         } else {
             self.recurring.push(rule);
         }
@@ -72,12 +66,7 @@ impl Holidays {
     /// The hours of each holiday on `date`; empty if it is none.
     fn on(&self, date: Date) -> impl Iterator<Item = Option<DayHours>> + '_ {
         let recurring = self.recurring.iter().filter(move |rule| rule.schedule.occurs_on(date));
-        self.dated
-            .get(&date)
-            .into_iter()
-            .flatten()
-            .copied()
-            .chain(recurring.map(|rule| rule.hours))
+        self.dated.get(&date).into_iter().flatten().copied().chain(recurring.map(|rule| rule.hours))
     }
 
     fn is_empty(&self) -> bool {
@@ -112,12 +101,7 @@ impl Calendar {
 
     /// Open round the clock in UTC, without holidays and windows: what no reference means.
     pub fn always() -> Calendar {
-        Calendar {
-            zone: TimeZone::UTC,
-            weekly: None,
-            holidays: Holidays::default(),
-            windows: Vec::new(),
-        }
+        Calendar { zone: TimeZone::UTC, weekly: None, holidays: Holidays::default(), windows: Vec::new() }
     }
 
     /// Adds the holidays of the calendars that `holidaysFrom` names, as dates in this calendar's zone. Pass them as
@@ -185,17 +169,10 @@ impl Calendar {
                 return Some(from);
             }
             piece_days = pieces.next().copied().unwrap_or(piece_days);
-            let piece = Interval {
-                from,
-                to: from.plus_ms(piece_days * DAY_MS).min(end),
-            };
+            let piece = Interval { from, to: from.plus_ms(piece_days * DAY_MS).min(end) };
             // The state at `from` is `open`, so the first interval begins there exactly if it is open.
             let first = self.hours_within(piece).first().copied();
-            let change = if open {
-                first.map(|first| first.to)
-            } else {
-                first.map(|first| first.from)
-            };
+            let change = if open { first.map(|first| first.to) } else { first.map(|first| first.from) };
             if let Some(change) = change.filter(|change| *change < piece.to) {
                 return Some(change);
             }
@@ -250,21 +227,14 @@ impl Calendar {
             return self.holidays_within(span);
         }
         let window = self.windows.iter().find(|window| window.name == name);
-        window
-            .map(|window| self.occurrences_of(window, span))
-            .unwrap_or_default()
+        window.map(|window| self.occurrences_of(window, span)).unwrap_or_default()
     }
 
     /// The windows in which `instant` is, by name and occurrence, without `holidays`.
     pub fn active_windows(&self, instant: Instant) -> Vec<(&str, Interval)> {
-        let now = Interval {
-            from: instant,
-            to: instant.plus_ms(1),
-        };
+        let now = Interval { from: instant, to: instant.plus_ms(1) };
         let named = self.windows.iter().map(|window| (window.name.as_str(), window));
-        named
-            .flat_map(|(name, window)| self.occurrences_of(window, now).into_iter().map(move |o| (name, o)))
-            .collect()
+        named.flat_map(|(name, window)| self.occurrences_of(window, now).into_iter().map(move |o| (name, o))).collect()
     }
 
     /// The next occurrence of a window that starts after `instant`, within [`WINDOW_LOOK_AHEAD_DAYS`].
@@ -275,34 +245,23 @@ impl Calendar {
         let ruled = window.schedule.dates_within(shifted(date, -1), last);
         let ruled = ruled.map(|date| DateTime::from_parts(date, window.schedule.time()));
         let ruled = ruled.filter(|start| !window.excepted.contains(start));
-        let ruled = ruled
-            .map(|start| self.occurrence(window, start))
-            .find(|occurrence| occurrence.from > instant);
-        let added = window
-            .added
-            .iter()
-            .filter(|start| start.date() <= last && !window.excepted.contains(start));
-        let added = added
-            .map(|start| self.occurrence(window, *start))
-            .filter(|occurrence| occurrence.from > instant);
+        let ruled = ruled.map(|start| self.occurrence(window, start)).find(|occurrence| occurrence.from > instant);
+        let added = window.added.iter().filter(|start| start.date() <= last && !window.excepted.contains(start));
+        let added = added.map(|start| self.occurrence(window, *start)).filter(|occurrence| occurrence.from > instant);
         ruled.into_iter().chain(added).min()
     }
 
     /// The next start of any window after `instant`, with its name; ties by name.
     pub fn next_window_start(&self, instant: Instant) -> Option<(&str, Instant)> {
-        let starts = self.window_names().filter_map(|name| {
-            self.next_occurrence_after(name, instant)
-                .map(|occurrence| (occurrence.from, name))
-        });
+        let starts = self
+            .window_names()
+            .filter_map(|name| self.next_occurrence_after(name, instant).map(|occurrence| (occurrence.from, name)));
         starts.min().map(|(start, name)| (name, start))
     }
 
     fn occurrence(&self, window: &NamedWindow, start: DateTime) -> Interval {
         let from = start_instant_of(&self.zone, start);
-        Interval {
-            from,
-            to: from.plus_ms(window.length_ms),
-        }
+        Interval { from, to: from.plus_ms(window.length_ms) }
     }
 
     fn occurrences_of(&self, window: &NamedWindow, span: Interval) -> Vec<Interval> {
@@ -311,16 +270,10 @@ impl Calendar {
         let last = shifted(span.to.date_in(&self.zone), 1);
         let ruled = window.schedule.dates_within(first, last);
         let ruled = ruled.map(|date| DateTime::from_parts(date, window.schedule.time()));
-        let added = window
-            .added
-            .iter()
-            .copied()
-            .filter(|start| first <= start.date() && start.date() <= last);
+        let added = window.added.iter().copied().filter(|start| first <= start.date() && start.date() <= last);
         let starts = ruled.chain(added).filter(|start| !window.excepted.contains(start));
         let occurrences = starts.map(|start| self.occurrence(window, start));
-        let mut occurrences: Vec<_> = occurrences
-            .filter(|occurrence| occurrence.intersect(&span).is_some())
-            .collect();
+        let mut occurrences: Vec<_> = occurrences.filter(|occurrence| occurrence.intersect(&span).is_some()).collect();
         occurrences.sort_unstable();
         occurrences.dedup();
         occurrences.truncate(MAX_OCCURRENCES);

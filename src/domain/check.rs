@@ -76,9 +76,7 @@ struct Object {
 
 /// Whether a document is for this command: of our API group.
 pub fn is_ours(document: &Value) -> bool {
-    document["apiVersion"]
-        .as_str()
-        .is_some_and(|version| version.split('/').next() == Some(GROUP))
+    document["apiVersion"].as_str().is_some_and(|version| version.split('/').next() == Some(GROUP))
 }
 
 /// Kind, namespace and name of a document as written; `default_namespace` where it names none.
@@ -90,11 +88,7 @@ pub fn identity_of(document: &Value, default_namespace: &str) -> Identity {
         Some(namespace) => namespace.to_owned(),
         None => default_namespace.to_owned(),
     };
-    Identity {
-        namespace: is_namespaced.then_some(namespace),
-        name: text(&document["metadata"]["name"]),
-        kind,
-    }
+    Identity { namespace: is_namespaced.then_some(namespace), name: text(&document["metadata"]["name"]), kind }
 }
 
 /// Checks a set of documents of our group. With `complete` a reference that leads out of the set is an error.
@@ -103,10 +97,7 @@ pub fn check(documents: &[Value], default_namespace: &str, complete: bool) -> Ve
     let mut objects = Vec::with_capacity(documents.len());
     for (index, document) in documents.iter().enumerate() {
         let identity = identity_of(document, default_namespace);
-        let mut own = Own {
-            index,
-            findings: &mut findings,
-        };
+        let mut own = Own { index, findings: &mut findings };
         let spec = own.check(document, &identity);
         objects.push(Object { identity, spec });
     }
@@ -120,11 +111,7 @@ pub fn check(documents: &[Value], default_namespace: &str, complete: bool) -> Ve
 static SCHEMAS: LazyLock<BTreeMap<String, (String, JSONSchemaProps)>> = LazyLock::new(|| {
     let mut schemas = BTreeMap::new();
     for definition in api::all() {
-        let schema = definition
-            .spec
-            .versions
-            .into_iter()
-            .find_map(|version| version.schema?.open_api_v3_schema);
+        let schema = definition.spec.versions.into_iter().find_map(|version| version.schema?.open_api_v3_schema);
         if let Some(schema) = schema {
             schemas.insert(definition.spec.names.kind, (definition.spec.scope, schema));
         }
@@ -140,11 +127,7 @@ struct Own<'a> {
 
 impl Own<'_> {
     fn add(&mut self, severity: Severity, violation: Violation) {
-        self.findings.push(Finding {
-            object: self.index,
-            severity,
-            violation,
-        });
+        self.findings.push(Finding { object: self.index, severity, violation });
     }
 
     fn error(&mut self, field: impl Into<String>, message: impl Into<String>) {
@@ -158,28 +141,19 @@ impl Own<'_> {
     fn check(&mut self, document: &Value, identity: &Identity) -> Option<Spec> {
         let version = document["apiVersion"].as_str().unwrap_or_default();
         if version != format!("{GROUP}/{VERSION}") {
-            self.error(
-                "apiVersion",
-                format!("{version:?} is not served; write {GROUP}/{VERSION}"),
-            );
+            self.error("apiVersion", format!("{version:?} is not served; write {GROUP}/{VERSION}"));
         }
         let Some((scope, schema)) = SCHEMAS.get(&identity.kind) else {
             let kinds: Vec<&str> = SCHEMAS.keys().map(String::as_str).collect();
             let near = schema::nearest(&identity.kind, kinds.iter().copied());
             let near = near.map(|kind| format!("did you mean {kind}? ")).unwrap_or_default();
-            let message = format!(
-                "{:?} is not a kind of {GROUP}; {near}write one of {}",
-                identity.kind,
-                kinds.join(", ")
-            );
+            let message =
+                format!("{:?} is not a kind of {GROUP}; {near}write one of {}", identity.kind, kinds.join(", "));
             self.error("kind", message);
             return None;
         };
         if identity.kind == "ServiceReport" {
-            self.error(
-                "kind",
-                "only the operator writes a ServiceReport; remove it, and read it with assize report",
-            );
+            self.error("kind", "only the operator writes a ServiceReport; remove it, and read it with assize report");
             return None;
         }
         self.metadata(document, identity, scope);
@@ -198,10 +172,7 @@ impl Own<'_> {
         for violation in found {
             self.add(Severity::Error, violation);
         }
-        for violation in by_operator
-            .into_iter()
-            .filter(|violation| !covers(&told, &violation.field))
-        {
+        for violation in by_operator.into_iter().filter(|violation| !covers(&told, &violation.field)) {
             self.add(Severity::Error, violation);
         }
         let spec = spec.ok()?;
@@ -220,10 +191,7 @@ impl Own<'_> {
                 let message = format!("a {} belongs to the whole cluster; remove the namespace", identity.kind);
                 self.warn("metadata.namespace", message);
             } else if namespace.contains('.') || name_violation(namespace).is_some() || namespace.len() > 63 {
-                self.error(
-                    "metadata.namespace",
-                    "write at most 63 lower case letters, digits and -",
-                );
+                self.error("metadata.namespace", "write at most 63 lower case letters, digits and -");
             }
         }
     }
@@ -233,15 +201,9 @@ impl Own<'_> {
         match spec {
             Spec::Service(service) => {
                 let stage = service.stage.unwrap_or_default();
-                let nobody = service
-                    .owner
-                    .as_ref()
-                    .is_none_or(|owner| owner.name.is_none() && owner.group.is_none());
+                let nobody = service.owner.as_ref().is_none_or(|owner| owner.name.is_none() && owner.group.is_none());
                 if stage == api::service::Stage::Live && nobody {
-                    self.warn(
-                        "spec.owner",
-                        "a Live service has no owner; add the group that answers for it",
-                    );
+                    self.warn("spec.owner", "a Live service has no owner; add the group that answers for it");
                 }
             }
             Spec::Agreement(agreement) => {
@@ -260,12 +222,9 @@ impl Own<'_> {
 /// Whether a violation of this field, of one above it or of one below it is already told.
 fn covers(told: &[String], field: &str) -> bool {
     let is_below = |inner: &str, outer: &str| {
-        inner
-            .strip_prefix(outer)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     };
-    told.iter()
-        .any(|other| is_below(other, field) || is_below(field, other))
+    told.iter().any(|other| is_below(other, field) || is_below(field, other))
 }
 
 /// What is wrong with a name of an object, by the rule of the API server for subdomains.
@@ -299,11 +258,7 @@ fn read_rules(spec: &Spec) -> Vec<Violation> {
 
 fn note_duplicates(objects: &[Object], findings: &mut Vec<Finding>) {
     let mut seen = BTreeMap::new();
-    for (index, object) in objects
-        .iter()
-        .enumerate()
-        .filter(|(_, object)| !object.identity.name.is_empty())
-    {
+    for (index, object) in objects.iter().enumerate().filter(|(_, object)| !object.identity.name.is_empty()) {
         if seen.insert(&object.identity, index).is_some() {
             let message = "this object occurs twice among the files; the later would replace the earlier, remove one";
             findings.push(Finding {

@@ -38,9 +38,8 @@ impl Decimal {
     pub fn parse(text: &str) -> Result<Self, DecimalError> {
         let form = || DecimalError::Form(text.to_owned());
         let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
-        let digits = |part: &str, max: usize| {
-            (1..=max).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-        };
+        let digits =
+            |part: &str, max: usize| (1..=max).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole, 3) || fraction.is_some_and(|part| !digits(part, 4)) {
             return Err(form());
         }

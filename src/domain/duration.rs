@@ -25,13 +25,7 @@ pub enum DurationError {
 const MAX_DURATION_MS: i64 = 36_500 * DAY_MS;
 
 /// Largest first; the order in which they are written.
-const UNITS: [(&str, i64); 5] = [
-    ("d", DAY_MS),
-    ("h", HOUR_MS),
-    ("m", MINUTE_MS),
-    ("s", SECOND_MS),
-    ("ms", 1),
-];
+const UNITS: [(&str, i64); 5] = [("d", DAY_MS), ("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS), ("ms", 1)];
 
 /// Reads `250ms`, `30s`, `1h30m`, `5d` as milliseconds: each unit at most once, in this order, `d` is 24 hours.
 pub fn parse_duration_ms(text: &str) -> Result<i64, DurationError> {
@@ -50,9 +44,7 @@ pub fn parse_duration_ms(text: &str) -> Result<i64, DurationError> {
         let letters = tail.bytes().take_while(u8::is_ascii_lowercase).count();
         let (name, tail) = tail.split_at(letters);
         // The iterator goes on where the last unit was found, so a repeated or earlier unit is not found.
-        let (_, unit_ms) = units
-            .find(|(unit, _)| *unit == name)
-            .ok_or(DurationError::NotADuration)?;
+        let (_, unit_ms) = units.find(|(unit, _)| *unit == name).ok_or(DurationError::NotADuration)?;
         let number: i64 = number.parse().map_err(|_| DurationError::TooLong)?;
         sum_ms = number
             .checked_mul(*unit_ms)
@@ -79,11 +71,7 @@ pub fn format_exact(length_ms: i64) -> String {
     if length_ms == 0 {
         return "0s".to_owned();
     }
-    let mut parts = if length_ms < 0 {
-        vec!["-".to_owned()]
-    } else {
-        Vec::new()
-    };
+    let mut parts = if length_ms < 0 { vec!["-".to_owned()] } else { Vec::new() };
     let mut rest = length_ms.unsigned_abs();
     for (name, unit_ms) in UNITS {
         let unit_ms = unit_ms.unsigned_abs();
@@ -111,11 +99,7 @@ impl CalendarSpan {
     /// Reads ISO 8601 with years, months or days: `P6M`, `P1Y`, `P30D`.
     pub fn parse(text: &str) -> Result<CalendarSpan, DurationError> {
         let error = DurationError::NotACalendarSpan;
-        let mut span = CalendarSpan {
-            years: 0,
-            months: 0,
-            days: 0,
-        };
+        let mut span = CalendarSpan { years: 0, months: 0, days: 0 };
         let mut rest = text.strip_prefix('P').ok_or(error)?;
         let mut designators = "YMD".chars();
         while !rest.is_empty() {
@@ -126,10 +110,7 @@ impl CalendarSpan {
             }
             let (number, tail) = rest.split_at(digits);
             let number: i16 = number.parse().map_err(|_| error)?;
-            let designator = tail
-                .chars()
-                .next()
-                .and_then(|found| designators.find(|known| *known == found));
+            let designator = tail.chars().next().and_then(|found| designators.find(|known| *known == found));
             match designator.ok_or(error)? {
                 'Y' => span.years = number,
                 'M' => span.months = number,
@@ -137,17 +118,7 @@ impl CalendarSpan {
             }
             rest = &tail[1..];
         }
-        if span
-            == (CalendarSpan {
-                years: 0,
-                months: 0,
-                days: 0,
-            })
-        {
-            Err(error)
-        } else {
-            Ok(span)
-        }
+        if span == (CalendarSpan { years: 0, months: 0, days: 0 }) { Err(error) } else { Ok(span) }
     }
 
     /// The date so much later: years and months first, a day that does not exist becomes the last of its month;
@@ -201,9 +172,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_duration_is_refused() {
-        for text in [
-            "", "5", "h", "30m1h", "1h1h", "1.5h", "-1h", "+1h", "1 h", "1H", "1w", "1hm", "1ms1s", "1µs", "١h",
-        ] {
+        for text in
+            ["", "5", "h", "30m1h", "1h1h", "1.5h", "-1h", "+1h", "1 h", "1H", "1w", "1hm", "1ms1s", "1µs", "١h"]
+        {
             assert_eq!(parse_duration_ms(text), Err(DurationError::NotADuration), "{text}");
         }
         for text in ["36501d", "99999999999999999999ms", "9223372036854775807d", "36500d1ms"] {
@@ -242,14 +213,8 @@ mod tests {
             assert_eq!(span.add_to(from), Some(to), "{text}");
             assert_eq!(span.to_string(), text);
         }
-        for text in [
-            "", "P", "6M", "P0D", "PT1H", "P6", "P1M1Y", "P1M1M", "P-1M", "P99999D", "p6m", "P6Mx", "P1W",
-        ] {
-            assert_eq!(
-                CalendarSpan::parse(text),
-                Err(DurationError::NotACalendarSpan),
-                "{text}"
-            );
+        for text in ["", "P", "6M", "P0D", "PT1H", "P6", "P1M1Y", "P1M1M", "P-1M", "P99999D", "p6m", "P6Mx", "P1W"] {
+            assert_eq!(CalendarSpan::parse(text), Err(DurationError::NotACalendarSpan), "{text}");
         }
         assert_eq!(CalendarSpan::parse("P9999Y").unwrap().add_to(date(2025, 1, 1)), None);
     }

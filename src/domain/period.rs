@@ -88,43 +88,26 @@ impl PeriodKey {
     /// Reads a key of any kind, only in the form in which it is printed.
     pub fn parse(text: &str) -> Result<PeriodKey, PeriodKeyError> {
         let mut parts = text.splitn(3, '-');
-        let year = parts
-            .next()
-            .and_then(|year| year.parse::<i16>().ok())
-            .filter(|year| (1..=9998).contains(year));
+        let year = parts.next().and_then(|year| year.parse::<i16>().ok()).filter(|year| (1..=9998).contains(year));
         let year = year.ok_or(PeriodKeyError)?;
         let key = match (parts.next(), parts.next()) {
             (None, _) => date_key(PeriodKind::CalendarYear, year, 1),
             (Some(part), None) => match (part.strip_prefix('W'), part.strip_prefix('Q')) {
                 (Some(week), _) => {
-                    let week = week
-                        .parse()
-                        .ok()
-                        .and_then(|week| ISOWeekDate::new(year, week, Weekday::Monday).ok());
-                    week.map(|week| PeriodKey {
-                        kind: PeriodKind::CalendarWeek,
-                        first: week.date(),
-                    })
+                    let week = week.parse().ok().and_then(|week| ISOWeekDate::new(year, week, Weekday::Monday).ok());
+                    week.map(|week| PeriodKey { kind: PeriodKind::CalendarWeek, first: week.date() })
                 }
                 (_, Some(quarter)) => quarter
                     .parse::<i8>()
                     .ok()
                     .filter(|quarter| (1..=4).contains(quarter))
                     .and_then(|quarter| date_key(PeriodKind::CalendarQuarter, year, quarter * 3 - 2)),
-                _ => part
-                    .parse()
-                    .ok()
-                    .and_then(|month| date_key(PeriodKind::CalendarMonth, year, month)),
+                _ => part.parse().ok().and_then(|month| date_key(PeriodKind::CalendarMonth, year, month)),
             },
             (Some(month), Some(days)) => {
                 let days = days.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
-                let days = days
-                    .filter(|days| (1..=MAX_ROLLING_DAYS).contains(days))
-                    .ok_or(PeriodKeyError)?;
-                month
-                    .parse()
-                    .ok()
-                    .and_then(|month| date_key(PeriodKind::Rolling { days }, year, month))
+                let days = days.filter(|days| (1..=MAX_ROLLING_DAYS).contains(days)).ok_or(PeriodKeyError)?;
+                month.parse().ok().and_then(|month| date_key(PeriodKind::Rolling { days }, year, month))
             }
         };
         // Only the canonical form: a report's name is made of it.
@@ -139,10 +122,7 @@ impl PeriodKey {
     /// The key of the following period. The last one of the calendar follows itself.
     #[must_use]
     pub fn next(&self) -> PeriodKey {
-        PeriodKey {
-            first: self.end_date(),
-            ..*self
-        }
+        PeriodKey { first: self.end_date(), ..*self }
     }
 
     /// The key of the period before. The first one of the calendar precedes itself.
@@ -156,10 +136,7 @@ impl PeriodKey {
     #[must_use]
     pub fn ledger(&self) -> PeriodKey {
         match self.kind {
-            PeriodKind::Rolling { .. } => PeriodKey {
-                kind: PeriodKind::CalendarMonth,
-                first: self.first,
-            },
+            PeriodKind::Rolling { .. } => PeriodKey { kind: PeriodKind::CalendarMonth, first: self.first },
             _ => *self,
         }
     }
@@ -212,19 +189,12 @@ pub fn period_containing(kind: PeriodKind, zone: &TimeZone, instant: Instant) ->
     let key = PeriodKey::of_date(kind, instant.date_in(zone));
     let period = key.period_in(zone);
     // Where the clock goes back over midnight, the local date falls behind a boundary already passed.
-    if instant >= period.end {
-        key.next().period_in(zone)
-    } else {
-        period
-    }
+    if instant >= period.end { key.next().period_in(zone) } else { period }
 }
 
 /// The live window of a rolling period: exact days of 24 hours up to `now`.
 pub fn rolling_window(days: u16, now: Instant) -> Interval {
-    Interval {
-        from: now.minus_ms(i64::from(days.max(1)) * DAY_MS),
-        to: now,
-    }
+    Interval { from: now.minus_ms(i64::from(days.max(1)) * DAY_MS), to: now }
 }
 
 /// The term's beginning for a date: its first local instant.

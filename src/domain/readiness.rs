@@ -53,11 +53,7 @@ pub fn ready_count(
     let mut marked: Vec<(EndpointKey, bool, bool)> = endpoints
         .into_iter()
         .map(|endpoint| {
-            let ready = if publish_not_ready {
-                endpoint.serving && !endpoint.terminating
-            } else {
-                endpoint.ready
-            };
+            let ready = if publish_not_ready { endpoint.serving && !endpoint.terminating } else { endpoint.ready };
             (endpoint.key, ready, endpoint.terminating && endpoint.serving)
         })
         .collect();
@@ -263,8 +259,7 @@ mod tests {
 
     #[test]
     fn m_74_scaled_to_zero() {
-        let mut thresholds =
-            Thresholds { min_ready: Threshold::Count(1), degraded_below: None, idle_at_zero: false };
+        let mut thresholds = Thresholds { min_ready: Threshold::Count(1), degraded_below: None, idle_at_zero: false };
         let zero = Observation::Counted { ready: 0, desired: Some(0) };
         assert_eq!(component_state(thresholds, zero, 0), (State::Down, Reason::ScaledToZero));
         thresholds.idle_at_zero = true;

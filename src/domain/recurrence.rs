@@ -126,11 +126,7 @@ pub struct Schedule {
 impl Schedule {
     /// Happens once.
     pub fn once(start: DateTime) -> Schedule {
-        Schedule {
-            start,
-            rule: None,
-            last: Some(start.date()),
-        }
+        Schedule { start, rule: None, last: Some(start.date()) }
     }
 
     /// Recurs by `rule` from `start`, which has to be one of its dates: RFC 5545 leaves open what else would happen.
@@ -141,11 +137,7 @@ impl Schedule {
         if schedule.last.is_some_and(|last| last < date) {
             return Err(RecurrenceError::UntilBeforeStart);
         }
-        match schedule
-            .rule
-            .as_ref()
-            .and_then(|rule| rule.next_match(date, date, horizon(date)))
-        {
+        match schedule.rule.as_ref().and_then(|rule| rule.next_match(date, date, horizon(date))) {
             None => Err(RecurrenceError::Never),
             Some(first) if first != date => Err(RecurrenceError::StartNotInRule { start: date, first }),
             Some(_) if !count_reached => Err(RecurrenceError::CountNotReached),
@@ -164,25 +156,14 @@ impl Schedule {
             End::UntilLocal(until) => Some(until.date().yesterday().unwrap_or(Date::MIN)),
             End::UntilInstant(until) => Some(last_start_by(zone, time, until)),
             End::Count(count) => {
-                let unbounded = Schedule {
-                    start,
-                    rule: Some(rule.clone()),
-                    last: None,
-                };
+                let unbounded = Schedule { start, rule: Some(rule.clone()), last: None };
                 let counted = unbounded.dates_within(date, horizon(date)).take(count as usize);
                 let (found, last) = counted.fold((0, None), |(found, _), date| (found + 1, Some(date)));
                 count_reached = found == count;
                 last
             }
         };
-        (
-            Schedule {
-                start,
-                rule: Some(rule),
-                last,
-            },
-            count_reached,
-        )
+        (Schedule { start, rule: Some(rule), last }, count_reached)
     }
 
     /// The local time of day at which it starts, on each of its dates.
@@ -210,10 +191,7 @@ impl Schedule {
         let start = self.start.date();
         start <= date
             && self.last.is_none_or(|last| date <= last)
-            && self
-                .rule
-                .as_ref()
-                .map_or(date == start, |rule| rule.matches(start, date))
+            && self.rule.as_ref().map_or(date == start, |rule| rule.matches(start, date))
     }
 
     /// Its dates from `from` to `to`, both included. O(days), and months without any cost one step.

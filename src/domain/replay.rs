@@ -161,7 +161,8 @@ impl Replay {
         let rules = ServiceRules::from_spec(&objects.service).map_err(|all| wrong("service", &all[0]))?;
         let mut calendars = Calendars::new();
         for (name, spec) in &objects.calendars {
-            let calendar = read_calendar(spec, &objects.calendars).map_err(|violation| wrong("calendar", &violation))?;
+            let calendar =
+                read_calendar(spec, &objects.calendars).map_err(|violation| wrong("calendar", &violation))?;
             let version = calendar_version(name, spec, calendar, Instant::MIN);
             calendars.insert(name.as_str().into(), Versions::starting_with(version));
         }
@@ -216,9 +217,13 @@ fn terms_version(objects: &Objects, spec: &ServiceLevelAgreementSpec, terms: Ter
     Version { since, digest, value: Arc::new(terms) }
 }
 
-fn service_version(objects: &Objects, spec: &ServiceSpec, rules: ServiceRules, since: Instant) -> Version<ServiceRules> {
-    let identity =
-        Identity { kind: "Service", namespace: Some(&objects.namespace), name: &objects.service_name };
+fn service_version(
+    objects: &Objects,
+    spec: &ServiceSpec,
+    rules: ServiceRules,
+    since: Instant,
+) -> Version<ServiceRules> {
+    let identity = Identity { kind: "Service", namespace: Some(&objects.namespace), name: &objects.service_name };
     Version { since, digest: digest::of_spec(identity, spec).into(), value: Arc::new(rules) }
 }
 
@@ -227,10 +232,7 @@ fn calendar_version(name: &str, spec: &ServiceCalendarSpec, calendar: Calendar, 
     Version { since, digest: digest::of_spec(identity, spec).into(), value: Arc::new(calendar) }
 }
 
-fn read_calendar(
-    spec: &ServiceCalendarSpec,
-    others: &[(String, ServiceCalendarSpec)],
-) -> Result<Calendar, Violation> {
+fn read_calendar(spec: &ServiceCalendarSpec, others: &[(String, ServiceCalendarSpec)]) -> Result<Calendar, Violation> {
     let first = |all: Vec<Violation>| all.into_iter().next().unwrap_or_else(|| Violation::new("spec", "is not valid"));
     let calendar = read_spec(spec).map_err(first)?;
     let mut holidays = Vec::new();

@@ -156,10 +156,7 @@ pub fn judge(
 
 /// The parts of a window: a change of the judged terms begins another; other edits do not. Outside the term there is
 /// none.
-fn parts_of<'a>(
-    facts: Facts<'a>,
-    window: Interval,
-) -> Vec<(Interval, &'a super::version::Version<Terms>)> {
+fn parts_of<'a>(facts: Facts<'a>, window: Interval) -> Vec<(Interval, &'a super::version::Version<Terms>)> {
     let mut parts: Vec<(Interval, &super::version::Version<Terms>)> = Vec::new();
     for (span, version) in facts.terms.within(window) {
         if let Some((last, before)) = parts.last_mut()
@@ -214,9 +211,8 @@ fn judge_part(
         .map(|target| {
             let timeline = line(target).unwrap_or_default();
             let (settled, short) = timeline.without_short_outages(target.min_outage_ms, moment.horizon);
-            let sums = elapsed.map_or_else(ClassSums::default, |elapsed| {
-                classify(settled.segments(elapsed, moment.horizon), &hours)
-            });
+            let sums = elapsed
+                .map_or_else(ClassSums::default, |elapsed| classify(settled.segments(elapsed, moment.horizon), &hours));
             let figures = match moment.phase {
                 Phase::Open => Figures::open(sums, target.yardstick, to_come),
                 Phase::Provisional | Phase::Closed => Figures::closed(sums, target.yardstick),
@@ -314,7 +310,8 @@ pub fn contents(
     let (outages, outages_omitted) = write_outages(judged, zone);
     let (gaps, gaps_omitted) = headline_line.map_or((Vec::new(), None), |line| write_gaps(judged, line, moment, zone));
     let newest = facts.terms.at(elapsed_to.minus_ms(1)).or_else(|| facts.terms.newest());
-    let calendar = newest.and_then(|version| version.value.calendar.as_ref()).and_then(|name| facts.calendars.get(name));
+    let calendar =
+        newest.and_then(|version| version.value.calendar.as_ref()).and_then(|name| facts.calendars.get(name));
     let last = elapsed_to.minus_ms(1);
     Contents {
         result: judged.verdict.map(|verdict| verdict.as_str().to_owned()),
@@ -410,13 +407,11 @@ fn keep_longest<T>(mut list: Vec<T>, limit: usize, length_ms: impl Fn(&T) -> i64
     if list.len() <= limit {
         return (list, None);
     }
-    let mut lengths: Vec<(i64, usize)> = list.iter().enumerate().map(|(index, item)| (length_ms(item), index)).collect();
+    let mut lengths: Vec<(i64, usize)> =
+        list.iter().enumerate().map(|(index, item)| (length_ms(item), index)).collect();
     lengths.sort_by_key(|&(length, index)| (std::cmp::Reverse(length), index));
     let dropped: std::collections::HashSet<usize> = lengths[limit..].iter().map(|&(_, index)| index).collect();
-    let omitted = Omitted {
-        count: dropped.len() as u32,
-        ms: lengths[limit..].iter().map(|&(length, _)| length).sum(),
-    };
+    let omitted = Omitted { count: dropped.len() as u32, ms: lengths[limit..].iter().map(|&(length, _)| length).sum() };
     let mut index = 0;
     list.retain(|_| {
         index += 1;
@@ -490,13 +485,16 @@ fn rules_changed(facts: Facts<'_>, judged: &Judged, zone: &TimeZone) -> Vec<Rule
         for pair in list.windows(2) {
             let ((_, before), (at, after)) = (pair[0], pair[1]);
             if judged.parts.iter().any(|part| part.span.contains(at)) {
-                changes.push((at, RuleChange {
-                    kind: kind.to_owned(),
-                    name: name.to_owned(),
-                    at: at.format_in(zone),
-                    before: before.to_owned(),
-                    after: after.to_owned(),
-                }));
+                changes.push((
+                    at,
+                    RuleChange {
+                        kind: kind.to_owned(),
+                        name: name.to_owned(),
+                        at: at.format_in(zone),
+                        before: before.to_owned(),
+                        after: after.to_owned(),
+                    },
+                ));
             }
         }
     };

@@ -39,10 +39,7 @@ const METADATA_FIELDS: [&str; 15] = [
 /// Checks an object against the schema of its kind. The status is passed over: the API server drops it from what
 /// people apply.
 pub fn violations(schema: &JSONSchemaProps, object: &Value) -> Vec<Violation> {
-    let mut walk = Walk {
-        found: Vec::new(),
-        misshapen: 0,
-    };
+    let mut walk = Walk { found: Vec::new(), misshapen: 0 };
     let Value::Object(fields) = object else {
         return vec![Violation::new("", "is not an object")];
     };
@@ -88,10 +85,7 @@ impl Walk {
         let before = self.misshapen;
         if schema.x_kubernetes_int_or_string == Some(true) {
             if !value.is_i64() && !value.is_string() {
-                self.misshapen(
-                    field,
-                    format!("is {}; write a whole number or a string", type_of(value)),
-                );
+                self.misshapen(field, format!("is {}; write a whole number or a string", type_of(value)));
             }
         } else {
             self.typed(schema, field, value);
@@ -131,18 +125,11 @@ impl Walk {
             && !allowed.iter().any(|one| one.0 == *value)
             && value.is_string()
         {
-            let words: Vec<String> = allowed
-                .iter()
-                .filter_map(|one| one.0.as_str())
-                .map(str::to_owned)
-                .collect();
+            let words: Vec<String> = allowed.iter().filter_map(|one| one.0.as_str()).map(str::to_owned).collect();
             let text = value.as_str().unwrap_or_default();
             let near = nearest(text, words.iter().map(String::as_str)).map(|word| format!("did you mean {word}? "));
             let near = near.unwrap_or_default();
-            self.add(
-                field,
-                format!("{text:?} is not allowed; {near}write one of {}", words.join(", ")),
-            );
+            self.add(field, format!("{text:?} is not allowed; {near}write one of {}", words.join(", ")));
         }
     }
 
@@ -178,12 +165,7 @@ impl Walk {
     }
 
     fn required(&mut self, field: &str, schema: &JSONSchemaProps, fields: &Map<String, Value>) {
-        for name in schema
-            .required
-            .iter()
-            .flatten()
-            .filter(|name| !fields.contains_key(*name))
-        {
+        for name in schema.required.iter().flatten().filter(|name| !fields.contains_key(*name)) {
             self.misshapen(join(field, name), "is missing; add it");
         }
     }
@@ -217,14 +199,7 @@ impl Walk {
     fn string(&mut self, schema: &JSONSchemaProps, field: &str, text: &str) {
         let count = text.chars().count() as i64;
         if schema.min_length.is_some_and(|least| count < least) {
-            self.add(
-                field,
-                if count == 0 {
-                    "is empty; write something"
-                } else {
-                    "is too short"
-                },
-            );
+            self.add(field, if count == 0 { "is empty; write something" } else { "is too short" });
         }
         if let Some(most) = schema.max_length.filter(|most| count > *most) {
             self.add(field, format!("has {count} characters; shorten it to {most}"));
@@ -258,10 +233,7 @@ impl Walk {
 fn locate(schema: &JSONSchemaProps, field: &str, message: &str) -> (String, String) {
     if let Some((path, rest)) = message.split_once(": ") {
         let first = path.split('.').next().unwrap_or_default();
-        let is_property = schema
-            .properties
-            .as_ref()
-            .is_some_and(|properties| properties.contains_key(first));
+        let is_property = schema.properties.as_ref().is_some_and(|properties| properties.contains_key(first));
         if is_property || (field.is_empty() && path == "metadata.name") {
             return (join(field, path), rest.to_owned());
         }
@@ -273,11 +245,7 @@ fn locate(schema: &JSONSchemaProps, field: &str, message: &str) -> (String, Stri
 }
 
 fn join(field: &str, name: &str) -> String {
-    if field.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{field}.{name}")
-    }
+    if field.is_empty() { name.to_owned() } else { format!("{field}.{name}") }
 }
 
 fn type_of(value: &Value) -> &'static str {
@@ -309,9 +277,7 @@ fn distance(left: &str, right: &str) -> usize {
     for (i, a) in left.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, b) in right.iter().enumerate() {
-            let mut best = (rows[i][j] + usize::from(a != b))
-                .min(rows[i][j + 1] + 1)
-                .min(row[j] + 1);
+            let mut best = (rows[i][j] + usize::from(a != b)).min(rows[i][j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && *a == right[j - 1] && left[i - 1] == *b {
                 best = best.min(rows[i - 1][j - 1] + 1);
             }

@@ -335,7 +335,11 @@ fn group_state(group: &GroupRules, members: &[Member]) -> Composite {
         Composite { state: State::Unknown, reason: Reason::NotObserved, member: first(State::Unknown) }
     } else {
         let member = first(State::Down);
-        Composite { state: State::Down, reason: member.map_or(Reason::NoneReady, |index| members[index].reason), member }
+        Composite {
+            state: State::Down,
+            reason: member.map_or(Reason::NoneReady, |index| members[index].reason),
+            member,
+        }
     }
 }
 

@@ -74,31 +74,15 @@ impl Instant {
         let offset_ms = parse_offset_ms(offset)?;
         let number = |from: usize, to: usize| local[from..to].parse::<i16>().map_err(|_| TimeError::NotRfc3339);
         let small = |from: usize| number(from, from + 2).map(|value| value as i8);
-        let date_time = DateTime::new(
-            number(0, 4)?,
-            small(5)?,
-            small(8)?,
-            small(11)?,
-            small(14)?,
-            small(17)?,
-            0,
-        )
-        .map_err(|_| TimeError::NotRfc3339)?;
+        let date_time = DateTime::new(number(0, 4)?, small(5)?, small(8)?, small(11)?, small(14)?, small(17)?, 0)
+            .map_err(|_| TimeError::NotRfc3339)?;
         let ms = local_ms(date_time) + fraction_ms - offset_ms;
-        if (Self::MIN.0..=Self::MAX.0).contains(&ms) {
-            Ok(Instant(ms))
-        } else {
-            Err(TimeError::NotRfc3339)
-        }
+        if (Self::MIN.0..=Self::MAX.0).contains(&ms) { Ok(Instant(ms)) } else { Err(TimeError::NotRfc3339) }
     }
 
     /// `2026-11-24T21:00:00Z`, with `.123` only when there are milliseconds.
     pub fn format_utc(self) -> String {
-        format!(
-            "{}{}Z",
-            local_date_time(self.0).strftime("%Y-%m-%dT%H:%M:%S"),
-            self.fraction_if_any()
-        )
+        format!("{}{}Z", local_date_time(self.0).strftime("%Y-%m-%dT%H:%M:%S"), self.fraction_if_any())
     }
 
     /// `2025-11-01T00:00:00+01:00`, with `.123` only when there are milliseconds.
@@ -152,12 +136,7 @@ impl Instant {
         let sign = if offset_ms < 0 { '-' } else { '+' };
         // RFC 3339 knows no seconds in an offset. Only local mean times of long ago have them.
         let minutes = offset_ms.abs() / MINUTE_MS;
-        format!(
-            "{}{fraction}{sign}{:02}:{:02}",
-            local.strftime("%Y-%m-%dT%H:%M:%S"),
-            minutes / 60,
-            minutes % 60
-        )
+        format!("{}{fraction}{sign}{:02}:{:02}", local.strftime("%Y-%m-%dT%H:%M:%S"), minutes / 60, minutes % 60)
     }
 }
 
@@ -191,11 +170,7 @@ fn split_fraction(rest: &str) -> Result<(i64, &str), TimeError> {
         return Err(TimeError::NotRfc3339);
     }
     let (digits, offset) = fraction.split_at(length);
-    let ms = digits
-        .bytes()
-        .chain(*b"000")
-        .take(3)
-        .fold(0, |ms, digit| ms * 10 + i64::from(digit - b'0'));
+    let ms = digits.bytes().chain(*b"000").take(3).fold(0, |ms, digit| ms * 10 + i64::from(digit - b'0'));
     Ok((ms, offset))
 }
 
@@ -220,9 +195,7 @@ fn parse_offset_ms(text: &str) -> Result<i64, TimeError> {
 /// A local date and time as milliseconds on a clock without offset changes: local = UTC + offset.
 pub(crate) fn local_ms(local: DateTime) -> i64 {
     // Years -9999..=9999 in ms fit into i64.
-    local
-        .duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0))
-        .as_millis() as i64
+    local.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0)).as_millis() as i64
 }
 
 /// The inverse of [`local_ms`].
@@ -322,10 +295,7 @@ pub fn subtract_lists(from_list: &[Interval], removed: &[Interval]) -> Vec<Inter
 
 /// The part of a list that lies within `span`. O(n).
 pub fn clip_list(intervals: &[Interval], span: Interval) -> Vec<Interval> {
-    intervals
-        .iter()
-        .filter_map(|interval| interval.intersect(&span))
-        .collect()
+    intervals.iter().filter_map(|interval| interval.intersect(&span)).collect()
 }
 
 /// The length of a normalised list in milliseconds.

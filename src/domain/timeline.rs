@@ -271,12 +271,7 @@ impl Timeline {
             .iter()
             .map(|entry| {
                 if entry.state == State::Down && short.iter().any(|run| run.contains(entry.at)) {
-                    Entry {
-                        state: State::Up,
-                        component: None,
-                        reason: Some(Reason::AllCriticalReady),
-                        ..entry.clone()
-                    }
+                    Entry { state: State::Up, component: None, reason: Some(Reason::AllCriticalReady), ..entry.clone() }
                 } else {
                     entry.clone()
                 }
@@ -304,7 +299,12 @@ mod tests {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let text = "2026-10-12T10:05:04.000+02:00 Degraded live api Degraded";
         assert_eq!(Entry::parse(text).unwrap().format(&zone), text);
-        for bad in ["", "2026-10-12T10:05:04.000+02:00 Degraded live api", "x Up live - -", "2026-10-12T10:05:04Z Bad live - -"] {
+        for bad in [
+            "",
+            "2026-10-12T10:05:04.000+02:00 Degraded live api",
+            "x Up live - -",
+            "2026-10-12T10:05:04Z Bad live - -",
+        ] {
             assert!(Entry::parse(bad).is_err(), "{bad:?}");
         }
     }
@@ -324,10 +324,7 @@ mod tests {
         let timeline = Timeline::from_entries(vec![entry(10, State::Up), entry(20, State::Down)]);
         let span = Interval::new(at(0), at(40)).unwrap();
         let segments: Vec<_> = timeline.segments(span, at(30)).map(|s| (s.span.from.as_ms(), s.state)).collect();
-        assert_eq!(
-            segments,
-            [(0, State::Unknown), (10, State::Up), (20, State::Down), (30, State::Unknown)]
-        );
+        assert_eq!(segments, [(0, State::Unknown), (10, State::Up), (20, State::Down), (30, State::Unknown)]);
         let inside = Interval::new(at(12), at(15)).unwrap();
         assert_eq!(timeline.segments(inside, at(30)).count(), 1);
         let empty = Timeline::default();

@@ -18,9 +18,7 @@ pub enum ZoneError {
 
 /// The zone of that IANA name in the bundled database; never that of the machine, so that every replica agrees.
 pub fn zone_named(name: &str) -> Result<TimeZone, ZoneError> {
-    let zone = TimeZoneDatabase::bundled()
-        .get(name)
-        .map_err(|_| ZoneError::Unknown(name.to_owned()))?;
+    let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| ZoneError::Unknown(name.to_owned()))?;
     match zone.iana_name() {
         _ if zone.is_unknown() => Err(ZoneError::Unknown(name.to_owned())),
         Some(known) if known != name => Err(ZoneError::Spelling(name.to_owned(), known.to_owned())),
@@ -101,18 +99,9 @@ mod tests {
             assert_eq!(zone_named(name).unwrap().iana_name(), Some(name));
         }
         for (name, message) in [
-            (
-                "Mars/Olympus",
-                "unknown time zone \"Mars/Olympus\", write an IANA name like Europe/Berlin or UTC",
-            ),
-            (
-                "",
-                "unknown time zone \"\", write an IANA name like Europe/Berlin or UTC",
-            ),
-            (
-                "+01:00",
-                "unknown time zone \"+01:00\", write an IANA name like Europe/Berlin or UTC",
-            ),
+            ("Mars/Olympus", "unknown time zone \"Mars/Olympus\", write an IANA name like Europe/Berlin or UTC"),
+            ("", "unknown time zone \"\", write an IANA name like Europe/Berlin or UTC"),
+            ("+01:00", "unknown time zone \"+01:00\", write an IANA name like Europe/Berlin or UTC"),
             ("europe/berlin", "time zone \"europe/berlin\" is written Europe/Berlin"),
             ("utc", "time zone \"utc\" is written UTC"),
         ] {

@@ -85,26 +85,11 @@ fn row(document: &Document, figures: Option<(usize, &ReportPart, &TargetFigures)
         optional(&document.result),
     ];
     if let Some((number, part, target)) = figures {
-        cells.extend([
-            number.to_string(),
-            part.from.clone(),
-            part.to.clone(),
-            part.terms_digest.clone(),
-        ]);
-        cells.extend([
-            target.name.clone(),
-            format!("{:?}", target.kind),
-            format!("{:?}", target.method),
-        ]);
+        cells.extend([number.to_string(), part.from.clone(), part.to.clone(), part.terms_digest.clone()]);
+        cells.extend([target.name.clone(), format!("{:?}", target.kind), format!("{:?}", target.method)]);
         cells.extend([&target.objective, &target.result, &target.reason].map(optional));
         cells.push(target.certain.to_string());
-        let shares = [
-            &target.availability,
-            &target.lowest,
-            &target.highest,
-            &target.raw,
-            &target.coverage,
-        ];
+        let shares = [&target.availability, &target.lowest, &target.highest, &target.raw, &target.coverage];
         cells.extend(shares.map(optional));
         let ms = &target.ms;
         cells.extend(

@@ -4,9 +4,7 @@ use serde::Serialize;
 
 use crate::api::ServiceReport;
 use crate::api::agreement::Headline;
-use crate::api::report::{
-    Gap, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, SubjectKind,
-};
+use crate::api::report::{Gap, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, SubjectKind};
 use crate::domain::period::Period;
 use crate::domain::replay::Replay;
 use crate::domain::report::{Contents, contents};

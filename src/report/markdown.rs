@@ -60,13 +60,7 @@ struct GapLine<'a> {
 pub fn render(document: &Document, parties: &Parties) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     let mut syntax = SyntaxConfig::builder();
-    environment.set_syntax(
-        syntax
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .keep_trailing_newline(true)
-            .build()?,
-    );
+    environment.set_syntax(syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.add_filter("length_of", |length_ms: i64| format_exact(length_ms));
@@ -85,33 +79,16 @@ pub fn render(document: &Document, parties: &Parties) -> Result<String, minijinj
             from: &part.from,
             to: &part.to,
             terms_digest: &part.terms_digest,
-            targets: part
-                .targets
-                .iter()
-                .map(|figures| Line {
-                    figures,
-                    notes: notes(figures),
-                })
-                .collect(),
+            targets: part.targets.iter().map(|figures| Line { figures, notes: notes(figures) }).collect(),
         })
         .collect();
     let outages: Vec<OutageLine<'_>> = document
         .outages
         .iter()
-        .map(|outage| OutageLine {
-            outage,
-            length: format_exact(outage.ms),
-            counted: format_exact(outage.counted_ms),
-        })
+        .map(|outage| OutageLine { outage, length: format_exact(outage.ms), counted: format_exact(outage.counted_ms) })
         .collect();
-    let gaps: Vec<GapLine<'_>> = document
-        .gaps
-        .iter()
-        .map(|gap| GapLine {
-            gap,
-            unknown: format_exact(gap.unknown_ms),
-        })
-        .collect();
+    let gaps: Vec<GapLine<'_>> =
+        document.gaps.iter().map(|gap| GapLine { gap, unknown: format_exact(gap.unknown_ms) }).collect();
     let page = Page {
         report: document,
         phase: document.phase.as_str(),
@@ -129,11 +106,7 @@ pub fn render(document: &Document, parties: &Parties) -> Result<String, minijinj
 }
 
 fn omitted(rest: Omitted) -> String {
-    format!(
-        "{} more, {} together, are not listed.",
-        rest.count,
-        format_exact(rest.ms)
-    )
+    format!("{} more, {} together, are not listed.", rest.count, format_exact(rest.ms))
 }
 
 /// What a reader must know besides the figures of a target.
@@ -144,27 +117,16 @@ fn notes(target: &TargetFigures) -> Vec<String> {
     if times.ignored_short > 0 {
         let (count, length) = (target.ignored_short_count, format_exact(times.ignored_short));
         let outages = if count == 1 { "outage" } else { "outages" };
-        notes.push(format!(
-            "{count} {outages} shorter than agreed, {length} together, counted as up"
-        ));
+        notes.push(format!("{count} {outages} shorter than agreed, {length} together, counted as up"));
     }
     if times.excluded > 0 {
-        notes.push(format!(
-            "with nothing excluded the figure is {} %",
-            target.raw.as_deref().unwrap_or("–")
-        ));
+        notes.push(format!("with nothing excluded the figure is {} %", target.raw.as_deref().unwrap_or("–")));
     }
     if times.inferred > 0 {
-        notes.push(format!(
-            "{} of its time is inferred from what was found after a gap",
-            format_exact(times.inferred)
-        ));
+        notes.push(format!("{} of its time is inferred from what was found after a gap", format_exact(times.inferred)));
     }
     if times.backfilled > 0 {
-        notes.push(format!(
-            "{} of its time is filled in from stored samples",
-            format_exact(times.backfilled)
-        ));
+        notes.push(format!("{} of its time is filled in from stored samples", format_exact(times.backfilled)));
     }
     notes
 }

@@ -59,10 +59,7 @@ fn assert_golden(name: &str, actual: &str) {
         std::fs::write(&path, actual).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        expected == actual,
-        "{name} differs; UPDATE_GOLDEN=1 stores what was printed:\n{actual}"
-    );
+    assert!(expected == actual, "{name} differs; UPDATE_GOLDEN=1 stores what was printed:\n{actual}");
 }
 
 #[test]
@@ -121,20 +118,13 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 fn crds_are_one_file_a_kind_or_one_stream() {
     let stream = assize(&["crds"]).out;
-    assert_eq!(
-        stream.matches("\nkind: CustomResourceDefinition").count(),
-        stream.matches("---\n").count() + 1
-    );
+    assert_eq!(stream.matches("\nkind: CustomResourceDefinition").count(), stream.matches("---\n").count() + 1);
     let folder = folder("crds");
     assert_eq!(assize(&["crds", "--output-dir", folder.to_str().unwrap()]).code, 0);
     assert!(folder.join("services.yaml").exists());
     let ran = assize(&["crds", "--output-dir", "/nonexistent"]);
     assert_eq!(ran.code, 2);
-    assert!(
-        ran.err.starts_with("error: failed to write /nonexistent/"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.starts_with("error: failed to write /nonexistent/"), "{}", ran.err);
 }
 
 #[test]
@@ -145,9 +135,6 @@ fn no_colours_where_nobody_sees_them() {
         &["report", "-f", "missing"],
     ] {
         let ran = assize(arguments);
-        assert!(
-            !ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'),
-            "{arguments:?}"
-        );
+        assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{arguments:?}");
     }
 }

@@ -134,10 +134,7 @@ struct Faults(Vec<Violation>);
 
 impl Faults {
     fn add(&mut self, field: impl Into<String>, message: &(impl ToString + ?Sized)) {
-        self.0.push(Violation {
-            field: field.into(),
-            message: message.to_string(),
-        });
+        self.0.push(Violation { field: field.into(), message: message.to_string() });
     }
 
     /// The value, or a note of why there is none.
@@ -175,28 +172,13 @@ pub(super) fn read(definition: &CalendarDefinition) -> Result<Calendar, Vec<Viol
         if window.name.is_empty() {
             faults.add(format!("{field}.name"), "is empty, give the window a name");
         } else if window.name == HOLIDAYS_WINDOW {
-            faults.add(
-                format!("{field}.name"),
-                "`holidays` is reserved for the holidays, choose another name",
-            );
+            faults.add(format!("{field}.name"), "`holidays` is reserved for the holidays, choose another name");
         } else if !names.insert(window.name.as_str()) {
-            faults.add(
-                format!("{field}.name"),
-                &format!("{:?} is used twice, choose another name", window.name),
-            );
+            faults.add(format!("{field}.name"), &format!("{:?} is used twice, choose another name", window.name));
         }
         windows.extend(read_window(window, &field, &zone, &mut faults));
     }
-    if faults.0.is_empty() {
-        Ok(Calendar {
-            zone,
-            weekly,
-            holidays,
-            windows,
-        })
-    } else {
-        Err(faults.0)
-    }
+    if faults.0.is_empty() { Ok(Calendar { zone, weekly, holidays, windows }) } else { Err(faults.0) }
 }
 
 fn read_weekly(rows: &[WeeklyHours], faults: &mut Faults) -> [Vec<DayHours>; 7] {
@@ -210,10 +192,7 @@ fn read_weekly(rows: &[WeeklyHours], faults: &mut Faults) -> [Vec<DayHours>; 7] 
         let field = format!("weekly[{index}]");
         let hours = read_hours(&row.from, &row.to, &field, faults);
         if row.days.is_empty() {
-            faults.add(
-                format!("{field}.days"),
-                "is empty, name at least one of Mon Tue Wed Thu Fri Sat Sun",
-            );
+            faults.add(format!("{field}.days"), "is empty, name at least one of Mon Tue Wed Thu Fri Sat Sun");
         }
         faults.limit(format!("{field}.days"), row.days.len(), DAYS.len());
         for (number, name) in row.days.iter().take(DAYS.len()).enumerate() {
@@ -234,33 +213,22 @@ fn read_hours(from: &str, to: &str, field: &str, faults: &mut Faults) -> Option<
     let to_ms = faults.keep(format!("{field}.to"), parse_time_of_day_ms(to, true));
     let (from_ms, to_ms) = (from_ms?, to_ms?);
     if from_ms == to_ms {
-        faults.add(
-            format!("{field}.to"),
-            "is the same as from, write 00:00 to 24:00 for the whole day",
-        );
+        faults.add(format!("{field}.to"), "is the same as from, write 00:00 to 24:00 for the whole day");
         return None;
     }
     // Over midnight: up to that time of the next day.
-    Some(DayHours {
-        from_ms,
-        to_ms: if to_ms < from_ms { to_ms + DAY_MS } else { to_ms },
-    })
+    Some(DayHours { from_ms, to_ms: if to_ms < from_ms { to_ms + DAY_MS } else { to_ms } })
 }
 
 fn read_holiday(holiday: &Holiday, field: &str, zone: &TimeZone, faults: &mut Faults) -> Option<HolidayRule> {
-    let hours = holiday
-        .hours
-        .as_ref()
-        .map(|hours| read_hours(&hours.from, &hours.to, &format!("{field}.hours"), faults));
+    let hours =
+        holiday.hours.as_ref().map(|hours| read_hours(&hours.from, &hours.to, &format!("{field}.hours"), faults));
     let date = faults.keep(format!("{field}.date"), parse_date(&holiday.date));
     let start = date.map(|date| DateTime::from_parts(date, Time::midnight()));
     let schedule = read_schedule(start, holiday.rrule.as_deref(), &format!("{field}.rrule"), zone, faults)?;
     match hours {
         None => Some(HolidayRule { schedule, hours: None }),
-        Some(hours) => hours.map(|hours| HolidayRule {
-            schedule,
-            hours: Some(hours),
-        }),
+        Some(hours) => hours.map(|hours| HolidayRule { schedule, hours: Some(hours) }),
     }
 }
 
@@ -279,13 +247,7 @@ fn read_window(window: &Window, field: &str, zone: &TimeZone, faults: &mut Fault
     let schedule = read_schedule(start, window.rrule.as_deref(), &format!("{field}.rrule"), zone, faults);
     let excepted = read_locals(&window.exdates, &format!("{field}.exdates"), faults);
     let added = read_locals(&window.rdates, &format!("{field}.rdates"), faults);
-    Some(NamedWindow {
-        name: window.name.clone(),
-        schedule: schedule?,
-        length_ms: length_ms?,
-        excepted,
-        added,
-    })
+    Some(NamedWindow { name: window.name.clone(), schedule: schedule?, length_ms: length_ms?, excepted, added })
 }
 
 fn read_schedule(
@@ -306,9 +268,7 @@ fn read_schedule(
 fn read_locals(texts: &[String], field: &str, faults: &mut Faults) -> Vec<DateTime> {
     faults.limit(field, texts.len(), MAX_WINDOW_DATES);
     let numbered = texts.iter().take(MAX_WINDOW_DATES).enumerate();
-    numbered
-        .filter_map(|(index, text)| faults.keep(format!("{field}[{index}]"), parse_local(text)))
-        .collect()
+    numbered.filter_map(|(index, text)| faults.keep(format!("{field}[{index}]"), parse_local(text))).collect()
 }
 
 /// Two digits as a number.
@@ -326,12 +286,8 @@ fn parse_time_of_day_ms(text: &str, may_end_day: bool) -> Result<i64, String> {
     match hour_and_minute(text) {
         Some((24, 0)) if may_end_day => Ok(DAY_MS),
         Some((hour @ 0..=23, minute @ 0..=59)) => Ok(i64::from(hour) * HOUR_MS + i64::from(minute) * MINUTE_MS),
-        _ if may_end_day => Err(format!(
-            "{text:?} is not a time of day, write 00:00 to 24:00 with both digits"
-        )),
-        _ => Err(format!(
-            "{text:?} is not a time of day, write 00:00 to 23:59 with both digits"
-        )),
+        _ if may_end_day => Err(format!("{text:?} is not a time of day, write 00:00 to 24:00 with both digits")),
+        _ => Err(format!("{text:?} is not a time of day, write 00:00 to 23:59 with both digits")),
     }
 }
 
@@ -340,10 +296,7 @@ fn date_of(text: &str) -> Option<Date> {
     let (month, day) = rest.strip_prefix('-')?.split_once('-')?;
     let year_digits = year.bytes().all(|byte| byte.is_ascii_digit());
     // Years in which zones have whole rules and no sum leaves the calendar.
-    let year = year
-        .parse()
-        .ok()
-        .filter(|year| year_digits && (1970..=9998).contains(year))?;
+    let year = year.parse().ok().filter(|year| year_digits && (1970..=9998).contains(year))?;
     Date::new(year, two_digits(month)?, two_digits(day)?).ok()
 }
 
@@ -354,10 +307,7 @@ fn parse_date(text: &str) -> Result<Date, String> {
 fn parse_local(text: &str) -> Result<DateTime, String> {
     let local = text.split_once('T').and_then(|(date, time)| {
         let (hour, minute) = hour_and_minute(time)?;
-        Some(DateTime::from_parts(
-            date_of(date)?,
-            Time::new(hour, minute, 0, 0).ok()?,
-        ))
+        Some(DateTime::from_parts(date_of(date)?, Time::new(hour, minute, 0, 0).ok()?))
     });
     local.ok_or_else(|| format!("{text:?} is not a local time, write it without offset like 2026-11-01T02:00"))
 }

@@ -26,12 +26,7 @@ fn zone_and_first_date() -> impl Strategy<Value = (&'static str, Date)> {
 
 /// Minutes of the day, with the hours of clock changes more often than others.
 fn minute_of_day() -> impl Strategy<Value = i64> {
-    prop_oneof![
-        0..1440_i64,
-        (0..16_i64).prop_map(|quarter| quarter * 15),
-        Just(23 * 60 + 30),
-        Just(23 * 60)
-    ]
+    prop_oneof![0..1440_i64, (0..16_i64).prop_map(|quarter| quarter * 15), Just(23 * 60 + 30), Just(23 * 60)]
 }
 
 #[derive(Debug, Clone)]
@@ -43,11 +38,7 @@ struct PlainRow {
 
 fn any_rows() -> impl Strategy<Value = Vec<PlainRow>> {
     let days = proptest::sample::subsequence((0..7).collect::<Vec<usize>>(), 1..=7);
-    let row = (
-        days,
-        minute_of_day(),
-        minute_of_day().prop_map(|to| if to == 0 { 1440 } else { to }),
-    );
+    let row = (days, minute_of_day(), minute_of_day().prop_map(|to| if to == 0 { 1440 } else { to }));
     let row = row.prop_filter("from and to differ", |(_, from, to)| from != to);
     proptest::collection::vec(row.prop_map(|(days, from, to)| PlainRow { days, from, to }), 1..4)
 }

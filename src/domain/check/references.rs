@@ -9,11 +9,7 @@ use crate::domain::violation::Violation;
 
 /// Checks all references; one that leads out of the set is an error only if the set is `complete`.
 pub(super) fn check(objects: &[Object], complete: bool, findings: &mut Vec<Finding>) {
-    let mut checker = Checker {
-        objects,
-        complete,
-        findings,
-    };
+    let mut checker = Checker { objects, complete, findings };
     for (index, object) in objects.iter().enumerate() {
         let namespace = object.identity.namespace.as_deref().unwrap_or_default();
         match &object.spec {
@@ -34,35 +30,18 @@ struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     fn add(&mut self, object: usize, severity: Severity, field: impl Into<String>, message: impl Into<String>) {
-        self.findings.push(Finding {
-            object,
-            severity,
-            violation: Violation::new(field, message),
-        });
+        self.findings.push(Finding { object, severity, violation: Violation::new(field, message) });
     }
 
     fn missing(&mut self, object: usize, field: impl Into<String>, what: &str) {
-        let severity = if self.complete {
-            Severity::Error
-        } else {
-            Severity::Warning
-        };
-        self.add(
-            object,
-            severity,
-            field,
-            format!("{what} is not among the files; correct the name or add it"),
-        );
+        let severity = if self.complete { Severity::Error } else { Severity::Warning };
+        self.add(object, severity, field, format!("{what} is not among the files; correct the name or add it"));
     }
 
     /// The object of that name, whether or not its spec can be read.
     fn find(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<&'a Object> {
         self.objects.iter().find(|object| {
-            let Identity {
-                kind: its_kind,
-                namespace: its_namespace,
-                name: its_name,
-            } = &object.identity;
+            let Identity { kind: its_kind, namespace: its_namespace, name: its_name } = &object.identity;
             its_kind == kind && its_namespace.as_deref() == namespace && its_name == name
         })
     }
@@ -71,20 +50,13 @@ impl<'a> Checker<'a> {
         let name = spec.service_ref.name.as_str();
         match self.find("Service", Some(namespace), name) {
             None => self.missing(index, "spec.serviceRef.name", &format!("Service {namespace}/{name}")),
-            Some(Object {
-                spec: Some(Spec::Service(service)),
-                ..
-            }) => self.measured(index, spec, name, service),
+            Some(Object { spec: Some(Spec::Service(service)), .. }) => self.measured(index, spec, name, service),
             Some(_) => {}
         }
         if let Some(hours) = &spec.service_hours
             && self.find("ServiceCalendar", None, hours.calendar.as_str()).is_none()
         {
-            self.missing(
-                index,
-                "spec.serviceHours.calendar",
-                &format!("ServiceCalendar {}", hours.calendar),
-            );
+            self.missing(index, "spec.serviceHours.calendar", &format!("ServiceCalendar {}", hours.calendar));
         }
     }
 
@@ -98,16 +70,9 @@ impl<'a> Checker<'a> {
             let components = target.readiness.iter().flat_map(|readiness| &readiness.components);
             for (place, wanted) in components.enumerate() {
                 if !service.components.iter().any(|component| component.name == *wanted) {
-                    let known: Vec<&str> = service
-                        .components
-                        .iter()
-                        .map(|component| component.name.as_str())
-                        .collect();
-                    let message = format!(
-                        "Service {name} has no component {:?}; write one of {}",
-                        wanted.0,
-                        known.join(", ")
-                    );
+                    let known: Vec<&str> = service.components.iter().map(|component| component.name.as_str()).collect();
+                    let message =
+                        format!("Service {name} has no component {:?}; write one of {}", wanted.0, known.join(", "));
                     let field = format!("spec.targets[{number}].readiness.components[{place}]");
                     self.add(index, Severity::Error, field, message);
                 }
@@ -119,20 +84,12 @@ impl<'a> Checker<'a> {
         for (place, wanted) in spec.holidays_from.iter().enumerate() {
             let field = format!("spec.holidaysFrom[{place}]");
             if wanted.as_str() == name {
-                self.add(
-                    index,
-                    Severity::Error,
-                    field,
-                    "a calendar cannot take holidays from itself; remove it",
-                );
+                self.add(index, Severity::Error, field, "a calendar cannot take holidays from itself; remove it");
                 continue;
             }
             match self.find("ServiceCalendar", None, wanted.as_str()) {
                 None => self.missing(index, field, &format!("ServiceCalendar {wanted}")),
-                Some(Object {
-                    spec: Some(Spec::Calendar(other)),
-                    ..
-                }) if !other.holidays_from.is_empty() => {
+                Some(Object { spec: Some(Spec::Calendar(other)), .. }) if !other.holidays_from.is_empty() => {
                     let message = format!(
                         "what {wanted} takes from other calendars does not come along; name those calendars here too"
                     );
@@ -150,15 +107,8 @@ impl<'a> Checker<'a> {
             let there = wanted.namespace.as_ref().map_or(namespace, |there| there.as_str());
             match self.find("Service", Some(there), wanted.name.as_str()) {
                 None => self.missing(index, field, &format!("Service {there}/{}", wanted.name)),
-                Some(Object {
-                    spec: Some(Spec::Service(other)),
-                    ..
-                }) if there != namespace => {
-                    if !other
-                        .shared_with
-                        .iter()
-                        .any(|granted| granted == "*" || granted == namespace)
-                    {
+                Some(Object { spec: Some(Spec::Service(other)), .. }) if there != namespace => {
+                    if !other.shared_with.iter().any(|granted| granted == "*" || granted == namespace) {
                         let message = format!(
                             "Service {there}/{} is not shared with {namespace}; add {namespace} to its sharedWith",
                             wanted.name
@@ -192,23 +142,10 @@ impl<'a> Checker<'a> {
                     .take(CYCLE_NAMES)
                     .map(|(node, _)| self.objects[*node].identity.name.as_str())
                     .collect();
-                names.push(if cycle.len() > CYCLE_NAMES {
-                    "…"
-                } else {
-                    &self.objects[start].identity.name
-                });
+                names.push(if cycle.len() > CYCLE_NAMES { "…" } else { &self.objects[start].identity.name });
                 let field = format!("spec.dependencies[{}]", cycle[0].1);
-                let severity = if critical_only {
-                    Severity::Error
-                } else {
-                    Severity::Warning
-                };
-                self.add(
-                    start,
-                    severity,
-                    field,
-                    format!("a cycle of dependencies: {}; remove one", names.join(" → ")),
-                );
+                let severity = if critical_only { Severity::Error } else { Severity::Warning };
+                self.add(start, severity, field, format!("a cycle of dependencies: {}; remove one", names.join(" → ")));
             }
         }
     }

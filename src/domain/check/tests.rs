@@ -34,10 +34,7 @@ fn calendar(name: &str, from: &str) -> String {
 #[test]
 fn a_right_set_has_no_findings() {
     let more = ", readiness: {components: [api]}";
-    assert_eq!(
-        found(true, &[&service("web", ""), &agreement("web", more)]),
-        Vec::<String>::new()
-    );
+    assert_eq!(found(true, &[&service("web", ""), &agreement("web", more)]), Vec::<String>::new());
 }
 
 #[test]
@@ -81,14 +78,8 @@ fn cycles_of_critical_dependencies_are_errors() {
     };
     let set = |critical| [service("a", &on("b", true)), service("b", &on("a", critical))];
     let told = |set: [String; 2]| found(true, &[&set[0], &set[1]]);
-    assert_eq!(
-        told(set(true)),
-        ["0 error spec.dependencies[0]: a cycle of dependencies: a → b → a; remove one"]
-    );
-    assert_eq!(
-        told(set(false)),
-        ["0 warning spec.dependencies[0]: a cycle of dependencies: a → b → a; remove one"]
-    );
+    assert_eq!(told(set(true)), ["0 error spec.dependencies[0]: a cycle of dependencies: a → b → a; remove one"]);
+    assert_eq!(told(set(false)), ["0 warning spec.dependencies[0]: a cycle of dependencies: a → b → a; remove one"]);
     assert_eq!(
         found(true, &[&service("a", &on("a", true))]),
         ["0 error spec.dependencies[0]: a cycle of dependencies: a → a; remove one"]
@@ -97,10 +88,7 @@ fn cycles_of_critical_dependencies_are_errors() {
 
 #[test]
 fn another_namespace_needs_a_grant() {
-    let user = service(
-        "a",
-        ", dependencies: [{name: dep, service: {name: db, namespace: data}}]",
-    );
+    let user = service("a", ", dependencies: [{name: dep, service: {name: db, namespace: data}}]");
     let there = |grant: &str| service("db", grant).replace("name: db}", "name: db, namespace: data}");
     assert_eq!(
         found(true, &[&user, &there("")]),

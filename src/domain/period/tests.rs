@@ -63,10 +63,7 @@ fn m_14_a_rolling_period_owns_the_ledger_of_its_month() {
     assert_eq!(period.start.format_utc(), "2025-12-02T00:00:00Z");
     assert_eq!(period.end.format_utc(), "2026-01-01T00:00:00Z");
     let window = rolling_window(30, at("2025-12-05T10:10:00Z"));
-    let down = Interval {
-        from: at("2025-11-05T10:00:00Z"),
-        to: at("2025-11-05T10:40:00Z"),
-    };
+    let down = Interval { from: at("2025-11-05T10:00:00Z"), to: at("2025-11-05T10:40:00Z") };
     assert_eq!(window.intersect(&down).unwrap().length_ms(), 1_800_000);
 }
 
@@ -82,28 +79,13 @@ fn m_15_rolling_days_have_24_hours() {
 fn m_53_m_55_terms_begin_and_end_with_dates() {
     let zone = zone_named("Europe/Berlin").unwrap();
     let period = period_containing(PeriodKind::CalendarMonth, &zone, at("2025-11-15T00:00:00+01:00"));
-    assert_eq!(
-        period.end.ms_since(start_of_date(&zone, date(2025, 11, 15))),
-        1_382_400_000
-    );
-    assert_eq!(
-        end_of_date(&zone, date(2025, 11, 20)).ms_since(period.start),
-        1_728_000_000
-    );
+    assert_eq!(period.end.ms_since(start_of_date(&zone, date(2025, 11, 15))), 1_382_400_000);
+    assert_eq!(end_of_date(&zone, date(2025, 11, 20)).ms_since(period.start), 1_728_000_000);
 }
 
 #[test]
 fn only_canonical_keys_are_read() {
-    for key in [
-        "2026-W53",
-        "2025-11",
-        "2025-Q4",
-        "2028",
-        "2025-11-30d",
-        "2025-11-1d",
-        "2025-11-366d",
-        "0001-W01",
-    ] {
+    for key in ["2026-W53", "2025-11", "2025-Q4", "2028", "2025-11-30d", "2025-11-1d", "2025-11-366d", "0001-W01"] {
         assert_eq!(PeriodKey::parse(key).unwrap().to_string(), key);
     }
     for key in [

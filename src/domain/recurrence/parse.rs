@@ -91,9 +91,7 @@ impl Rule {
         let upper = text.to_ascii_uppercase();
         let mut seen: Vec<&str> = Vec::new();
         for part in upper.split(';') {
-            let (name, value) = part
-                .split_once('=')
-                .ok_or_else(|| RecurrenceError::NotAPart(part.to_owned()))?;
+            let (name, value) = part.split_once('=').ok_or_else(|| RecurrenceError::NotAPart(part.to_owned()))?;
             if seen.contains(&name) {
                 return Err(RecurrenceError::RepeatedPart(name.to_owned()));
             }
@@ -116,11 +114,7 @@ impl Rule {
     }
 
     fn set_part(&mut self, name: &str, value: &str) -> Result<(), RecurrenceError> {
-        let bad = |part, remedy| RecurrenceError::BadValue {
-            part,
-            value: value.to_owned(),
-            remedy,
-        };
+        let bad = |part, remedy| RecurrenceError::BadValue { part, value: value.to_owned(), remedy };
         match name {
             "FREQ" => {
                 self.frequency = match value {
@@ -153,12 +147,8 @@ impl Rule {
                 self.by_month_day = days.ok_or_else(|| bad("BYMONTHDAY", "days from 1 to 31 or -31 to -1"))?;
             }
             "BYMONTH" => {
-                let months = value
-                    .split(',')
-                    .map(|month| whole(month, 1..=12).map(|month| month as i8));
-                self.by_month = months
-                    .collect::<Option<_>>()
-                    .ok_or_else(|| bad("BYMONTH", "months from 1 to 12"))?;
+                let months = value.split(',').map(|month| whole(month, 1..=12).map(|month| month as i8));
+                self.by_month = months.collect::<Option<_>>().ok_or_else(|| bad("BYMONTH", "months from 1 to 12"))?;
             }
             "WKST" => self.week_start = parse_day(value).ok_or_else(|| bad("WKST", "a day like MO or SU"))?,
             other => return Err(RecurrenceError::UnsupportedPart(other.to_owned())),
@@ -214,9 +204,5 @@ fn parse_until(text: &str) -> Option<End> {
     let date = Date::new(year, small(&date[4..6])?, small(&date[6..])?).ok()?;
     let time = Time::new(small(&time[..2])?, small(&time[2..4])?, small(&time[4..])?, 0).ok()?;
     let until = DateTime::from_parts(date, time);
-    Some(if utc {
-        End::UntilInstant(start_instant_of(&TimeZone::UTC, until))
-    } else {
-        End::UntilLocal(until)
-    })
+    Some(if utc { End::UntilInstant(start_instant_of(&TimeZone::UTC, until)) } else { End::UntilLocal(until) })
 }

@@ -19,56 +19,29 @@ fn dates(start: &str, rule: &str, to: Date) -> Vec<String> {
 #[test]
 fn m_35_months_without_a_31st_are_skipped() {
     let rule = "FREQ=MONTHLY;BYMONTHDAY=31;COUNT=3";
-    assert_eq!(
-        dates("2025-10-31T22:00", rule, date(2030, 1, 1)),
-        ["2025-10-31", "2025-12-31", "2026-01-31"]
-    );
+    assert_eq!(dates("2025-10-31T22:00", rule, date(2030, 1, 1)), ["2025-10-31", "2025-12-31", "2026-01-31"]);
 }
 
 #[test]
 fn m_35_leap_days_are_skipped_in_common_years() {
-    assert_eq!(
-        dates("2024-02-29T00:00", "FREQ=YEARLY", date(2031, 1, 1)),
-        ["2024-02-29", "2028-02-29"]
-    );
+    assert_eq!(dates("2024-02-29T00:00", "FREQ=YEARLY", date(2031, 1, 1)), ["2024-02-29", "2028-02-29"]);
 }
 
 #[test]
 fn m_35_parts_outside_the_subset_are_refused_by_name() {
     for (rule, message) in [
-        (
-            "FREQ=HOURLY",
-            "FREQ=HOURLY is not valid, write DAILY, WEEKLY, MONTHLY or YEARLY",
-        ),
+        ("FREQ=HOURLY", "FREQ=HOURLY is not valid, write DAILY, WEEKLY, MONTHLY or YEARLY"),
         (
             "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=1",
             "BYSETPOS is not supported, use FREQ, INTERVAL, COUNT, UNTIL, BYDAY, BYMONTHDAY, BYMONTH, WKST",
         ),
-        (
-            "",
-            "\"\" is not a part of a rule, write parts like FREQ=WEEKLY;BYDAY=SU",
-        ),
-        (
-            "FREQ=DAILY;",
-            "\"\" is not a part of a rule, write parts like FREQ=WEEKLY;BYDAY=SU",
-        ),
-        (
-            "INTERVAL=2",
-            "FREQ is missing, add FREQ=DAILY, WEEKLY, MONTHLY or YEARLY",
-        ),
+        ("", "\"\" is not a part of a rule, write parts like FREQ=WEEKLY;BYDAY=SU"),
+        ("FREQ=DAILY;", "\"\" is not a part of a rule, write parts like FREQ=WEEKLY;BYDAY=SU"),
+        ("INTERVAL=2", "FREQ is missing, add FREQ=DAILY, WEEKLY, MONTHLY or YEARLY"),
         ("FREQ=DAILY;FREQ=DAILY", "FREQ occurs twice, keep one"),
-        (
-            "FREQ=DAILY;COUNT=2;UNTIL=20261231",
-            "COUNT and UNTIL exclude each other, keep one",
-        ),
-        (
-            "FREQ=YEARLY;BYDAY=2SU",
-            "BYDAY with a number like 2SU needs FREQ=MONTHLY",
-        ),
-        (
-            "FREQ=WEEKLY;BYMONTHDAY=1",
-            "BYMONTHDAY does not go with FREQ=WEEKLY, use BYDAY or FREQ=MONTHLY",
-        ),
+        ("FREQ=DAILY;COUNT=2;UNTIL=20261231", "COUNT and UNTIL exclude each other, keep one"),
+        ("FREQ=YEARLY;BYDAY=2SU", "BYDAY with a number like 2SU needs FREQ=MONTHLY"),
+        ("FREQ=WEEKLY;BYMONTHDAY=1", "BYMONTHDAY does not go with FREQ=WEEKLY, use BYDAY or FREQ=MONTHLY"),
     ] {
         assert_eq!(Rule::parse(rule).unwrap_err().to_string(), message, "{rule}");
     }
@@ -89,10 +62,7 @@ fn m_35_parts_outside_the_subset_are_refused_by_name() {
         "FREQ=MONTHLY;BYMONTH=13",
         "FREQ=WEEKLY;WKST=1MO",
     ] {
-        assert!(
-            matches!(Rule::parse(rule), Err(RecurrenceError::BadValue { .. })),
-            "{rule}"
-        );
+        assert!(matches!(Rule::parse(rule), Err(RecurrenceError::BadValue { .. })), "{rule}");
     }
 }
 
@@ -109,16 +79,8 @@ fn a_rule_has_to_begin_with_its_start() {
             "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=31",
             "the rule matches no date within 100 years, correct BYMONTH, BYMONTHDAY or INTERVAL",
         ),
-        (
-            "2026-01-02T00:00",
-            "FREQ=DAILY;UNTIL=20260101",
-            "UNTIL is before the start, move one of them",
-        ),
-        (
-            "2026-01-01T10:00",
-            "FREQ=DAILY;UNTIL=20260101T095959",
-            "UNTIL is before the start, move one of them",
-        ),
+        ("2026-01-02T00:00", "FREQ=DAILY;UNTIL=20260101", "UNTIL is before the start, move one of them"),
+        ("2026-01-01T10:00", "FREQ=DAILY;UNTIL=20260101T095959", "UNTIL is before the start, move one of them"),
     ] {
         assert_eq!(schedule(start, rule, "UTC").unwrap_err().to_string(), message, "{rule}");
     }
@@ -149,12 +111,7 @@ fn until_is_inclusive_local_or_utc() {
 #[test]
 fn examples_of_rfc_5545() {
     for (start, rule, to, expected) in [
-        (
-            "1997-09-05T09:00",
-            "FREQ=MONTHLY;COUNT=3;BYDAY=1FR",
-            date(2000, 1, 1),
-            "1997-09-05 1997-10-03 1997-11-07",
-        ),
+        ("1997-09-05T09:00", "FREQ=MONTHLY;COUNT=3;BYDAY=1FR", date(2000, 1, 1), "1997-09-05 1997-10-03 1997-11-07"),
         (
             "1997-09-28T09:00",
             "FREQ=MONTHLY;BYMONTHDAY=-3",
@@ -194,29 +151,21 @@ fn examples_of_rfc_5545() {
 #[test]
 fn days_with_and_without_a_number_add_up() {
     let found = dates("2023-01-05T09:00", "FREQ=MONTHLY;BYDAY=-1SU,TH", date(2023, 1, 31));
-    assert_eq!(
-        found,
-        ["2023-01-05", "2023-01-12", "2023-01-19", "2023-01-26", "2023-01-29"]
-    );
+    assert_eq!(found, ["2023-01-05", "2023-01-12", "2023-01-19", "2023-01-26", "2023-01-29"]);
 }
 
 #[test]
 fn an_unreachable_count_is_refused() {
-    for rule in [
-        "FREQ=YEARLY;INTERVAL=1000;COUNT=2",
-        "FREQ=YEARLY;COUNT=102",
-        "FREQ=DAILY;BYMONTHDAY=29;BYMONTH=2;COUNT=40",
-    ] {
+    for rule in
+        ["FREQ=YEARLY;INTERVAL=1000;COUNT=2", "FREQ=YEARLY;COUNT=102", "FREQ=DAILY;BYMONTHDAY=29;BYMONTH=2;COUNT=40"]
+    {
         let error = schedule("2024-02-29T00:00", rule, "UTC").unwrap_err();
         assert_eq!(error, RecurrenceError::CountNotReached, "{rule}");
     }
 }
 
 fn subset(values: &'static [&'static str], most: usize) -> impl Strategy<Value = Option<String>> {
-    proptest::option::weighted(
-        0.4,
-        proptest::sample::subsequence(values, 1..=most).prop_map(|chosen| chosen.join(",")),
-    )
+    proptest::option::weighted(0.4, proptest::sample::subsequence(values, 1..=most).prop_map(|chosen| chosen.join(",")))
 }
 
 /// Texts of rules within the subset, some of which never match.

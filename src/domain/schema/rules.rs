@@ -53,48 +53,30 @@ fn twin_of(rule: &str) -> Option<Twin> {
 
 /// Twins by the text of their rule.
 const TWINS: &[(&str, Twin)] = &[
-    ("self.metadata.name.size() <= 48", |object| {
-        name_of(object).chars().count() <= 48
-    }),
-    ("!self.metadata.name.startsWith('its-')", |object| {
-        !name_of(object).starts_with("its-")
-    }),
+    ("self.metadata.name.size() <= 48", |object| name_of(object).chars().count() <= 48),
+    ("!self.metadata.name.startsWith('its-')", |object| !name_of(object).starts_with("its-")),
     (
         "!has(self.dependencies) || self.dependencies.all(d, self.dependencies.exists_one(e, e.name == d.name))",
         |spec| are_unique(&spec["dependencies"]),
     ),
-    (
-        "has(self.workloadRef) || has(self.endpointsOf) || has(self.selector)",
-        |component| {
-            ["workloadRef", "endpointsOf", "selector"]
-                .iter()
-                .any(|name| has(component, name))
-        },
-    ),
-    (
-        "has(self.workloadRef) || !has(self.minReady) || type(self.minReady) == int",
-        |component| has(component, "workloadRef") || !component["minReady"].is_string(),
-    ),
-    (
-        "has(self.workloadRef) || !has(self.degradedBelow) || type(self.degradedBelow) == int",
-        |component| has(component, "workloadRef") || !component["degradedBelow"].is_string(),
-    ),
+    ("has(self.workloadRef) || has(self.endpointsOf) || has(self.selector)", |component| {
+        ["workloadRef", "endpointsOf", "selector"].iter().any(|name| has(component, name))
+    }),
+    ("has(self.workloadRef) || !has(self.minReady) || type(self.minReady) == int", |component| {
+        has(component, "workloadRef") || !component["minReady"].is_string()
+    }),
+    ("has(self.workloadRef) || !has(self.degradedBelow) || type(self.degradedBelow) == int", |component| {
+        has(component, "workloadRef") || !component["degradedBelow"].is_string()
+    }),
     (
         "!has(self.selector) || (has(self.selector.matchLabels) && self.selector.matchLabels.size() > 0) || \
          (has(self.selector.matchExpressions) && self.selector.matchExpressions.size() > 0)",
         |component| !has(component, "selector") || selects_something(&component["selector"]),
     ),
-    (
-        "type(self) == int ? (self >= 1 && self <= 1000000) : self.matches('^([1-9][0-9]?|100)%$')",
-        is_ready_threshold,
-    ),
-    ("has(self.service) != has(self.external)", |dependency| {
-        has(dependency, "service") != has(dependency, "external")
-    }),
+    ("type(self) == int ? (self >= 1 && self <= 1000000) : self.matches('^([1-9][0-9]?|100)%$')", is_ready_threshold),
+    ("has(self.service) != has(self.external)", |dependency| has(dependency, "service") != has(dependency, "external")),
     ("self.startsWith('https://')", |url| text(url).starts_with("https://")),
-    ("!has(self.type) || self.type != 'UnderpinningContract'", |spec| {
-        text(&spec["type"]) != "UnderpinningContract"
-    }),
+    ("!has(self.type) || self.type != 'UnderpinningContract'", |spec| text(&spec["type"]) != "UnderpinningContract"),
     (
         "!has(self.errorBudget) || !has(self.errorBudget.target) || self.targets.exists(t, t.name == self.errorBudget.target)",
         |spec| {
@@ -102,22 +84,18 @@ const TWINS: &[(&str, Twin)] = &[
             wanted.is_null() || list(&spec["targets"]).iter().any(|target| target["name"] == *wanted)
         },
     ),
-    (
-        "!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) <= 100.0",
-        |value| decimal(value).is_none_or(|decimal| decimal <= Decimal::HUNDRED),
-    ),
-    (
-        "!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) > 0.0",
-        |value| decimal(value).is_none_or(|decimal| decimal > Decimal::ZERO),
-    ),
-    (
-        "!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) < 100.0",
-        |value| decimal(value).is_none_or(|decimal| decimal < Decimal::HUNDRED),
-    ),
-    (
-        "has(self.days) == (has(self.kind) && self.kind == 'Rolling')",
-        |period| has(period, "days") == (text(&period["kind"]) == "Rolling"),
-    ),
+    ("!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) <= 100.0", |value| {
+        decimal(value).is_none_or(|decimal| decimal <= Decimal::HUNDRED)
+    }),
+    ("!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) > 0.0", |value| {
+        decimal(value).is_none_or(|decimal| decimal > Decimal::ZERO)
+    }),
+    ("!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) < 100.0", |value| {
+        decimal(value).is_none_or(|decimal| decimal < Decimal::HUNDRED)
+    }),
+    ("has(self.days) == (has(self.kind) && self.kind == 'Rolling')", |period| {
+        has(period, "days") == (text(&period["kind"]) == "Rolling")
+    }),
     ("self.kind != 'Availability' || has(self.objective)", |target| {
         text(&target["kind"]) != "Availability" || has(target, "objective")
     }),
@@ -162,16 +140,11 @@ fn decimal(value: &Value) -> Option<Decimal> {
 
 fn are_unique(items: &Value) -> bool {
     let items = list(items);
-    items
-        .iter()
-        .enumerate()
-        .all(|(index, item)| items[..index].iter().all(|other| other["name"] != item["name"]))
+    items.iter().enumerate().all(|(index, item)| items[..index].iter().all(|other| other["name"] != item["name"]))
 }
 
 fn selects_something(selector: &Value) -> bool {
-    selector["matchLabels"]
-        .as_object()
-        .is_some_and(|labels| !labels.is_empty())
+    selector["matchLabels"].as_object().is_some_and(|labels| !labels.is_empty())
         || !list(&selector["matchExpressions"]).is_empty()
 }
 

@@ -4,24 +4,13 @@ use super::*;
 use crate::api;
 
 fn schema_of(kind: &str) -> JSONSchemaProps {
-    let definition = api::all()
-        .into_iter()
-        .find(|definition| definition.spec.names.kind == kind)
-        .unwrap();
-    definition.spec.versions[0]
-        .schema
-        .clone()
-        .unwrap()
-        .open_api_v3_schema
-        .unwrap()
+    let definition = api::all().into_iter().find(|definition| definition.spec.names.kind == kind).unwrap();
+    definition.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap()
 }
 
 fn found(kind: &str, yaml: &str) -> Vec<String> {
     let value: Value = serde_saphyr::from_str(yaml).unwrap();
-    violations(&schema_of(kind), &value)
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    violations(&schema_of(kind), &value).iter().map(ToString::to_string).collect()
 }
 
 fn all_rules(schema: &JSONSchemaProps, into: &mut BTreeSet<(Option<String>, String)>) {
@@ -40,12 +29,7 @@ fn all_rules(schema: &JSONSchemaProps, into: &mut BTreeSet<(Option<String>, Stri
 fn every_rule_of_the_definitions_has_a_twin() {
     let mut rules = BTreeSet::new();
     for definition in api::all() {
-        let schema = definition.spec.versions[0]
-            .schema
-            .clone()
-            .unwrap()
-            .open_api_v3_schema
-            .unwrap();
+        let schema = definition.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
         all_rules(&schema, &mut rules);
     }
     assert!(rules.len() > 30);
@@ -69,43 +53,16 @@ fn a_right_object_has_no_violations() {
 #[test]
 fn unknown_missing_and_mistyped_fields() {
     for (change, expected) in [
-        (
-            ("spec: {", "spec: {onwer: {}, "),
-            "spec.onwer: unknown field; did you mean owner?",
-        ),
-        (
-            ("spec: {", "spec: {zzzzzz: {}, "),
-            "spec.zzzzzz: unknown field; remove it",
-        ),
-        (
-            ("{name: a}", "{name: a, lables: {}}"),
-            "metadata.lables: unknown field; did you mean labels?",
-        ),
+        (("spec: {", "spec: {onwer: {}, "), "spec.onwer: unknown field; did you mean owner?"),
+        (("spec: {", "spec: {zzzzzz: {}, "), "spec.zzzzzz: unknown field; remove it"),
+        (("{name: a}", "{name: a, lables: {}}"), "metadata.lables: unknown field; did you mean labels?"),
         (("name: api, ", ""), "spec.components[0].name: is missing; add it"),
-        (
-            ("{components: [{name: api, endpointsOf: api}]}", "{}"),
-            "spec.components: is missing; add it",
-        ),
-        (
-            ("[{name: api, endpointsOf: api}]", "[]"),
-            "spec.components: has 0 entries; write at least 1",
-        ),
-        (
-            ("[{name: api, endpointsOf: api}]", "x"),
-            "spec.components: is a string; write a list",
-        ),
-        (
-            ("name: api", "name: 3"),
-            "spec.components[0].name: is a number; put it in quotes: \"3\"",
-        ),
-        (
-            ("name: api", "name:"),
-            "spec.components[0].name: is empty; give it a value or remove it",
-        ),
-        (
-            ("spec: {", "spec: {displayName: true, "),
-            "spec.displayName: is a boolean; put it in quotes: \"true\"",
-        ),
+        (("{components: [{name: api, endpointsOf: api}]}", "{}"), "spec.components: is missing; add it"),
+        (("[{name: api, endpointsOf: api}]", "[]"), "spec.components: has 0 entries; write at least 1"),
+        (("[{name: api, endpointsOf: api}]", "x"), "spec.components: is a string; write a list"),
+        (("name: api", "name: 3"), "spec.components[0].name: is a number; put it in quotes: \"3\""),
+        (("name: api", "name:"), "spec.components[0].name: is empty; give it a value or remove it"),
+        (("spec: {", "spec: {displayName: true, "), "spec.displayName: is a boolean; put it in quotes: \"true\""),
         (
             ("spec: {", "spec: {stage: Lvie, "),
             "spec.stage: \"Lvie\" is not allowed; did you mean Live? write one of Proposed, Designed, InTransition, Live, \
@@ -171,9 +128,7 @@ fn value_forms() {
                 "term": {}, "reportingPeriod": {}, "unmeasured": {},
             },
         });
-        *object
-            .pointer_mut(&format!("/spec/{field}"))
-            .unwrap_or(&mut Value::Null) = Value::Null;
+        *object.pointer_mut(&format!("/spec/{field}")).unwrap_or(&mut Value::Null) = Value::Null;
         let (parent, last) = field.rsplit_once('/').unwrap();
         object.pointer_mut(&format!("/spec/{parent}")).unwrap()[last] = Value::from(value);
         violations(&schema_of("ServiceLevelAgreement"), &object).is_empty()
@@ -184,16 +139,8 @@ fn value_forms() {
             &["99.95", "0.0001", "99.9999"][..],
             &["100", "0", "0.0", "99.99999", "99,9", "1e2", "-1", "101", "NaN", ""][..],
         ),
-        (
-            "unmeasured/minCoverage",
-            &["0", "100", "99.5"],
-            &["101", "100.0001", "x", ""],
-        ),
-        (
-            "targets/0/readiness/degradedCounts",
-            &["0", "1", "0.25", "1.0000"],
-            &["1.5", "2", "0.12345", ".5"],
-        ),
+        ("unmeasured/minCoverage", &["0", "100", "99.5"], &["101", "100.0001", "x", ""]),
+        ("targets/0/readiness/degradedCounts", &["0", "1", "0.25", "1.0000"], &["1.5", "2", "0.12345", ".5"]),
         (
             "targets/0/readiness/minOutage",
             &["30s", "1h30m", "5d", "250ms", "1d2h3m4s5ms"],
@@ -226,31 +173,19 @@ const SAMPLES: &[(&str, &str, &str)] = &[
         r#"{"metadata": {"name": "a"}}"#,
         r#"{"metadata": {"name": "a12345678901234567890123456789012345678901234567x"}}"#,
     ),
-    (
-        "!self.metadata.name.startsWith",
-        r#"{"metadata": {"name": "it"}}"#,
-        r#"{"metadata": {"name": "its-a"}}"#,
-    ),
+    ("!self.metadata.name.startsWith", r#"{"metadata": {"name": "it"}}"#, r#"{"metadata": {"name": "its-a"}}"#),
     (
         "!has(self.dependencies)",
         r#"{"dependencies": [{"name": "a"}, {"name": "b"}]}"#,
         r#"{"dependencies": [{"name": "a"}, {"name": "a"}]}"#,
     ),
-    (
-        "has(self.workloadRef) || has(self.endpointsOf)",
-        r#"{"endpointsOf": "a"}"#,
-        "{}",
-    ),
+    ("has(self.workloadRef) || has(self.endpointsOf)", r#"{"endpointsOf": "a"}"#, "{}"),
     (
         "has(self.workloadRef) || !has(self.minReady)",
         r#"{"workloadRef": {}, "minReady": "5%"}"#,
         r#"{"minReady": "5%"}"#,
     ),
-    (
-        "has(self.workloadRef) || !has(self.degradedBelow)",
-        r#"{"degradedBelow": 5}"#,
-        r#"{"degradedBelow": "5%"}"#,
-    ),
+    ("has(self.workloadRef) || !has(self.degradedBelow)", r#"{"degradedBelow": 5}"#, r#"{"degradedBelow": "5%"}"#),
     (
         "!has(self.selector)",
         r#"{"selector": {"matchLabels": {"a": "b"}}}"#,
@@ -259,11 +194,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("type(self) == int", "1000000", "0"),
     ("type(self) == int", "\"100%\"", "\"101%\""),
     ("type(self) == int", "\"1%\"", "\"01%\""),
-    (
-        "has(self.service) != has",
-        r#"{"external": "a"}"#,
-        r#"{"external": "a", "service": {}}"#,
-    ),
+    ("has(self.service) != has", r#"{"external": "a"}"#, r#"{"external": "a", "service": {}}"#),
     ("self.startsWith('https://')", "\"https://a\"", "\"HTTPS://a\""),
     ("!has(self.type)", "{}", r#"{"type": "UnderpinningContract"}"#),
     (
@@ -271,26 +202,10 @@ const SAMPLES: &[(&str, &str, &str)] = &[
         r#"{"errorBudget": {"target": "a"}, "targets": [{"name": "a"}]}"#,
         r#"{"errorBudget": {"target": "b"}, "targets": [{"name": "a"}]}"#,
     ),
-    (
-        "!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) <= 100.0",
-        "\"100.0\"",
-        "\"100.0001\"",
-    ),
-    (
-        "!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) > 0.0",
-        "\"0.0001\"",
-        "\"000\"",
-    ),
-    (
-        "!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) < 100.0",
-        "\"99.9999\"",
-        "\"100\"",
-    ),
-    (
-        "has(self.days) ==",
-        r#"{"days": 3, "kind": "Rolling"}"#,
-        r#"{"kind": "Rolling"}"#,
-    ),
+    ("!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) <= 100.0", "\"100.0\"", "\"100.0001\""),
+    ("!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) > 0.0", "\"0.0001\"", "\"000\""),
+    ("!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) < 100.0", "\"99.9999\"", "\"100\""),
+    ("has(self.days) ==", r#"{"days": 3, "kind": "Rolling"}"#, r#"{"kind": "Rolling"}"#),
     (
         "self.kind != 'Availability' || has(self.objective)",
         r#"{"kind": "Availability", "objective": "9"}"#,
@@ -306,16 +221,8 @@ const SAMPLES: &[(&str, &str, &str)] = &[
         r#"{"effectiveFrom": "2026-01-01", "expires": "2026-01-01T10:00:00Z"}"#,
         r#"{"effectiveFrom": "2026-01-02", "expires": "2026-01-01T10:00:00Z"}"#,
     ),
-    (
-        "self.from != self.to",
-        r#"{"from": "a", "to": "b"}"#,
-        r#"{"from": "a", "to": "a"}"#,
-    ),
-    (
-        "self.name != 'holidays'",
-        r#"{"name": "holiday"}"#,
-        r#"{"name": "holidays"}"#,
-    ),
+    ("self.from != self.to", r#"{"from": "a", "to": "b"}"#, r#"{"from": "a", "to": "a"}"#),
+    ("self.name != 'holidays'", r#"{"name": "holiday"}"#, r#"{"name": "holidays"}"#),
 ];
 
 #[test]

@@ -60,10 +60,7 @@ fn instants_are_printed_in_the_three_forms() {
     assert_eq!(instant.format_in(&berlin), "2026-10-12T10:05:04+02:00");
     assert_eq!(instant.plus_ms(120).format_in(&berlin), "2026-10-12T10:05:04.120+02:00");
     assert_eq!(instant.format_ms_in(&berlin), "2026-10-12T10:05:04.000+02:00");
-    assert_eq!(
-        instant.format_in(&zone("America/New_York")),
-        "2026-10-12T04:05:04-04:00"
-    );
+    assert_eq!(instant.format_in(&zone("America/New_York")), "2026-10-12T04:05:04-04:00");
     assert_eq!(instant.format_in(&zone("Asia/Kolkata")), "2026-10-12T13:35:04+05:30");
     assert_eq!(instant.format_in(&TimeZone::UTC), "2026-10-12T08:05:04+00:00");
 }
@@ -83,13 +80,7 @@ fn instants_stay_within_their_bounds() {
 
 fn list(pairs: &[(i64, i64)]) -> Vec<Interval> {
     let at = Instant::from_ms;
-    pairs
-        .iter()
-        .map(|(from, to)| Interval {
-            from: at(*from),
-            to: at(*to),
-        })
-        .collect()
+    pairs.iter().map(|(from, to)| Interval { from: at(*from), to: at(*to) }).collect()
 }
 
 #[test]
@@ -105,30 +96,18 @@ fn intervals_are_half_open_and_never_empty() {
 
 #[test]
 fn lists_are_joined_cut_and_subtracted() {
-    assert_eq!(
-        normalise(list(&[(5, 7), (1, 3), (3, 4), (9, 9), (6, 8), (6, 7)])),
-        list(&[(1, 4), (5, 8)])
-    );
+    assert_eq!(normalise(list(&[(5, 7), (1, 3), (3, 4), (9, 9), (6, 8), (6, 7)])), list(&[(1, 4), (5, 8)]));
     let left = list(&[(0, 10), (20, 30), (40, 50)]);
     let right = list(&[(5, 22), (25, 26), (45, 60)]);
-    assert_eq!(
-        intersect_lists(&left, &right),
-        list(&[(5, 10), (20, 22), (25, 26), (45, 50)])
-    );
-    assert_eq!(
-        subtract_lists(&left, &right),
-        list(&[(0, 5), (22, 25), (26, 30), (40, 45)])
-    );
+    assert_eq!(intersect_lists(&left, &right), list(&[(5, 10), (20, 22), (25, 26), (45, 50)]));
+    assert_eq!(subtract_lists(&left, &right), list(&[(0, 5), (22, 25), (26, 30), (40, 45)]));
     assert_eq!(clip_list(&left, list(&[(5, 40)])[0]), list(&[(5, 10), (20, 30)]));
     assert_eq!(total_ms(&left), 30);
 }
 
 fn any_list() -> impl Strategy<Value = Vec<Interval>> {
-    proptest::collection::vec((0_i64..60, 0_i64..10), 0..8).prop_map(|rows| {
-        rows.into_iter()
-            .flat_map(|(from, length)| list(&[(from, from + length)]))
-            .collect()
-    })
+    proptest::collection::vec((0_i64..60, 0_i64..10), 0..8)
+        .prop_map(|rows| rows.into_iter().flat_map(|(from, length)| list(&[(from, from + length)])).collect())
 }
 
 proptest! {

@@ -46,10 +46,7 @@ fn serve(name: &str, answers: impl Fn(&str) -> (u16, Value) + Send + 'static) ->
 }
 
 fn list(items: &Value) -> (u16, Value) {
-    (
-        200,
-        json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}),
-    )
+    (200, json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}))
 }
 
 fn workload(name: &str, replicas: u32, part_of: Option<&str>) -> Value {
@@ -69,10 +66,7 @@ fn live(path: &str) -> (u16, Value) {
         "deployments" if page => list(&json!([workload("worker", 1, Some("checkout"))])),
         "deployments" => {
             let items = json!([workload("api", 3, Some("checkout"))]);
-            (
-                200,
-                json!({"apiVersion": "v1", "kind": "List", "metadata": {"continue": "more"}, "items": items}),
-            )
+            (200, json!({"apiVersion": "v1", "kind": "List", "metadata": {"continue": "more"}, "items": items}))
         }
         "statefulsets" => list(&json!([workload("db", 1, None)])),
         "services" => list(&json!([
@@ -91,11 +85,7 @@ fn adopt_drafts_what_check_accepts() {
     super::assert_golden("adopt.yaml", &ran.out);
     let checked = assize_with_input(&["check", "-f", "-"], &ran.out);
     assert_eq!(checked.code, 0, "{}", checked.out);
-    assert!(
-        checked.out.ends_with("1 file, 3 objects: 0 errors, 3 warnings\n"),
-        "{}",
-        checked.out
-    );
+    assert!(checked.out.ends_with("1 file, 3 objects: 0 errors, 3 warnings\n"), "{}", checked.out);
     let grouped = assize(&["adopt", "--kubeconfig", &kubeconfig, "--group-by", "part-of"]);
     assert_eq!(grouped.out.matches("kind: Service\n").count(), 2);
     let one = assize(&["adopt", "--kubeconfig", &kubeconfig, "sts/db"]);
@@ -103,20 +93,11 @@ fn adopt_drafts_what_check_accepts() {
     let none = assize(&["adopt", "--kubeconfig", &kubeconfig, "deploy/db"]);
     assert_eq!(
         (none.code, none.err.as_str()),
-        (
-            1,
-            "error: no Deployment is named \"db\" there; check the name, -n and -l\n"
-        )
+        (1, "error: no Deployment is named \"db\" there; check the name, -n and -l\n")
     );
     let wrong = assize(&["adopt", "--kubeconfig", &kubeconfig, "pods/db"]);
     assert_eq!(wrong.code, 2);
-    assert!(
-        wrong
-            .err
-            .contains("write deployments/NAME, statefulsets/NAME or daemonsets/NAME"),
-        "{}",
-        wrong.err
-    );
+    assert!(wrong.err.contains("write deployments/NAME, statefulsets/NAME or daemonsets/NAME"), "{}", wrong.err);
 }
 
 #[test]
@@ -146,10 +127,7 @@ fn report_reads_the_namespaces_of_the_flags() {
     assert!(run(&["-o", "markdown"]).out.contains("| Customer | Acme |"));
     let refused = run(&["-n", "secret"]);
     assert_eq!(refused.code, 2);
-    assert_eq!(
-        refused.err,
-        "error: failed to read ServiceReports in namespace secret: servicereports is forbidden\n"
-    );
+    assert_eq!(refused.err, "error: failed to read ServiceReports in namespace secret: servicereports is forbidden\n");
     assert_eq!(run(&["-A", "-n", "shop"]).code, 2);
     assert!(run(&["--context", "three"]).err.contains("three"));
 }
@@ -158,12 +136,7 @@ fn report_reads_the_namespaces_of_the_flags() {
 fn without_a_cluster_the_remedy_is_named() {
     let ran = assize(&["report"]);
     assert_eq!(ran.code, 2);
-    assert!(
-        ran.err
-            .starts_with("error: no cluster is configured; give --kubeconfig"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.starts_with("error: no cluster is configured; give --kubeconfig"), "{}", ran.err);
     let ran = assize(&["adopt", "--kubeconfig", "/nonexistent"]);
     assert!(ran.err.starts_with("error: failed to read /nonexistent"), "{}", ran.err);
 }

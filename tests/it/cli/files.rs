@@ -18,18 +18,10 @@ fn findings_name_file_line_field_and_remedy() {
 fn folders_are_read_and_references_may_lead_out() {
     let ran = assize(&["check", "-f", "check/set"]);
     assert_eq!(ran.code, 0);
-    assert!(
-        ran.out.ends_with("1 file, 1 object: 0 errors, 1 warning\n"),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.ends_with("1 file, 1 object: 0 errors, 1 warning\n"), "{}", ran.out);
     let ran = assize(&["check", "-R", "-f", "check/set"]);
     assert_eq!(ran.code, 0);
-    assert!(
-        ran.out.ends_with("2 files, 2 objects: 0 errors, 3 warnings\n"),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.ends_with("2 files, 2 objects: 0 errors, 3 warnings\n"), "{}", ran.out);
     let ran = assize(&["check", "-R", "--complete", "-f", "check/set"]);
     assert_eq!(ran.code, 1);
     assert!(

@@ -2,15 +2,8 @@
 
 use super::{assert_golden, assize, assize_with_input, folder};
 
-const REPLAY: [&str; 7] = [
-    "replay",
-    "-f",
-    "reports/objects.yaml",
-    "--events",
-    "reports/events.jsonl",
-    "--period",
-    "2025-11",
-];
+const REPLAY: [&str; 7] =
+    ["replay", "-f", "reports/objects.yaml", "--events", "reports/events.jsonl", "--period", "2025-11"];
 
 /// The time zone database is newer from time to time; figures do not depend on it here.
 fn without_database(text: &str) -> String {
@@ -20,12 +13,9 @@ fn without_database(text: &str) -> String {
 
 #[test]
 fn every_rendering_of_a_replay() {
-    for (form, file) in [
-        ("json", "replay.json"),
-        ("markdown", "replay.md"),
-        ("csv", "replay.csv"),
-        ("table", "replay.txt"),
-    ] {
+    for (form, file) in
+        [("json", "replay.json"), ("markdown", "replay.md"), ("csv", "replay.csv"), ("table", "replay.txt")]
+    {
         let ran = assize(&[&REPLAY[..], &["-o", form]].concat());
         assert_eq!((ran.code, ran.err.as_str()), (0, ""));
         assert_golden(file, &without_database(&ran.out));
@@ -36,12 +26,9 @@ fn every_rendering_of_a_replay() {
 
 #[test]
 fn every_rendering_of_resources() {
-    for (form, file) in [
-        ("json", "reports.json"),
-        ("markdown", "reports.md"),
-        ("csv", "reports.csv"),
-        ("table", "reports.txt"),
-    ] {
+    for (form, file) in
+        [("json", "reports.json"), ("markdown", "reports.md"), ("csv", "reports.csv"), ("table", "reports.txt")]
+    {
         let ran = assize(&["report", "-f", "reports/reports.yaml", "-o", form]);
         assert_eq!((ran.code, ran.err.as_str()), (0, ""));
         assert_golden(file, &ran.out);
@@ -62,11 +49,7 @@ fn renderings_never_promise_more_than_figures() {
 fn reports_are_chosen_by_name_period_agreement_and_namespace() {
     let count = |arguments: &[&str]| {
         let ran = assize(&[&["report", "-f", "reports/reports.yaml", "-o", "json"], arguments].concat());
-        serde_json::from_str::<serde_json::Value>(&ran.out)
-            .unwrap()
-            .as_array()
-            .unwrap()
-            .len()
+        serde_json::from_str::<serde_json::Value>(&ran.out).unwrap().as_array().unwrap().len()
     };
     assert_eq!(count(&[]), 2);
     assert_eq!(count(&["--period", "2026-11"]), 1);
@@ -74,34 +57,18 @@ fn reports_are_chosen_by_name_period_agreement_and_namespace() {
     assert_eq!(count(&["--agreement", "search"]), 0);
     assert_eq!(count(&["-n", "shop"]), 2);
     assert_eq!(count(&["-n", "other"]), 0);
-    let one = assize(&[
-        "report",
-        "-f",
-        "reports/reports.yaml",
-        "-o",
-        "json",
-        "its-search-2026-11",
-    ]);
-    assert_eq!(
-        serde_json::from_str::<serde_json::Value>(&one.out).unwrap()["name"],
-        "its-search-2026-11"
-    );
+    let one = assize(&["report", "-f", "reports/reports.yaml", "-o", "json", "its-search-2026-11"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&one.out).unwrap()["name"], "its-search-2026-11");
     let none = assize(&["report", "-f", "reports/reports.yaml", "nothing"]);
     assert_eq!((none.code, none.out.as_str()), (1, ""));
-    assert_eq!(
-        none.err,
-        "error: no report is named \"nothing\"; assize report lists them\n"
-    );
+    assert_eq!(none.err, "error: no report is named \"nothing\"; assize report lists them\n");
     let empty = assize(&["report", "-f", "reports/objects.yaml"]);
     assert_eq!((empty.code, empty.err.as_str()), (0, "No reports found.\n"));
 }
 
 #[test]
 fn a_wrong_line_of_a_log_is_named() {
-    let ran = assize_with_input(
-        &["replay", "-f", "reports/objects.yaml", "--events", "-"],
-        "\n{\"at\": 3}\n",
-    );
+    let ran = assize_with_input(&["replay", "-f", "reports/objects.yaml", "--events", "-"], "\n{\"at\": 3}\n");
     assert_eq!((ran.code, ran.err.as_str()), (2, "error: line 2: type: is missing\n"));
     let ran = assize(&["replay", "-f", "check/set", "--events", "reports/events.jsonl"]);
     assert_eq!(ran.code, 2);
@@ -125,12 +92,7 @@ fn the_example_of_the_documentation_is_true() {
         "checkout.yaml" | "log.jsonl" => folder.join(word).to_str().unwrap().to_owned(),
         other => other.to_owned(),
     };
-    let arguments: Vec<String> = command
-        .strip_prefix("$ assize ")
-        .unwrap()
-        .split(' ')
-        .map(place)
-        .collect();
+    let arguments: Vec<String> = command.strip_prefix("$ assize ").unwrap().split(' ').map(place).collect();
     let ran = assize(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!((ran.out.as_str(), ran.err.as_str()), (expected, ""));
 }

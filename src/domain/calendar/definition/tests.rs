@@ -42,11 +42,8 @@ fn all_faults_of_a_definition_are_reported() {
         "windows[2].rdates[0]: \"2026-01-01T24:00\" is not a local time, write it without offset like 2026-11-01T02:00",
     ];
     assert_eq!(found, expected);
-    let empty = CalendarDefinition {
-        weekly: Some(Vec::new()),
-        time_zone: "UTC".into(),
-        ..CalendarDefinition::default()
-    };
+    let empty =
+        CalendarDefinition { weekly: Some(Vec::new()), time_zone: "UTC".into(), ..CalendarDefinition::default() };
     assert_eq!(Calendar::new(&empty).unwrap_err()[0].field, "weekly");
 }
 
@@ -70,15 +67,9 @@ fn the_example_of_the_kinds_page_is_read() {
     let calendar = Calendar::new(&serde_json::from_str(text).unwrap()).unwrap();
     let now = crate::domain::time::Instant::parse("2026-11-22T18:00:00Z").unwrap();
     assert!(!calendar.open_at(now));
-    assert_eq!(
-        calendar.next_change_after(now).unwrap().format_utc(),
-        "2026-11-23T07:00:00Z"
-    );
+    assert_eq!(calendar.next_change_after(now).unwrap().format_utc(), "2026-11-23T07:00:00Z");
     let (name, start) = calendar.next_window_start(now).unwrap();
-    assert_eq!(
-        (name, start.format_in(calendar.zone()).as_str()),
-        ("evening-changes", "2026-11-23T19:00:00+01:00")
-    );
+    assert_eq!((name, start.format_in(calendar.zone()).as_str()), ("evening-changes", "2026-11-23T19:00:00+01:00"));
     let names: Vec<&str> = calendar.window_names().collect();
     assert_eq!(names, ["sunday-maintenance", "evening-changes", "black-friday"]);
 }
