@@ -55,10 +55,9 @@ fn twin_of(rule: &str) -> Option<Twin> {
 const TWINS: &[(&str, Twin)] = &[
     ("self.metadata.name.size() <= 48", |object| name_of(object).chars().count() <= 48),
     ("!self.metadata.name.startsWith('its-')", |object| !name_of(object).starts_with("its-")),
-    (
-        "!has(self.dependencies) || self.dependencies.all(d, self.dependencies.exists_one(e, e.name == d.name))",
-        |spec| are_unique(&spec["dependencies"]),
-    ),
+    ("!has(self.dependencies) || self.dependencies.all(d, !self.components.exists(c, c.name == d.name))", |spec| {
+        are_apart(&spec["dependencies"], &spec["components"])
+    }),
     ("has(self.workloadRef) || has(self.endpointsOf) || has(self.selector)", |component| {
         ["workloadRef", "endpointsOf", "selector"].iter().any(|name| has(component, name))
     }),
@@ -138,9 +137,13 @@ fn decimal(value: &Value) -> Option<Decimal> {
     Decimal::parse(text(value)).ok()
 }
 
-fn are_unique(items: &Value) -> bool {
-    let items = list(items);
-    items.iter().enumerate().all(|(index, item)| items[..index].iter().all(|other| other["name"] != item["name"]))
+/// Whether no name of one list is a name of the other.
+fn are_apart(some: &Value, others: &Value) -> bool {
+    let names = |list: &Value| -> Vec<String> {
+        list.as_array().into_iter().flatten().map(|item| text(&item["name"]).to_owned()).collect()
+    };
+    let taken = names(others);
+    names(some).iter().all(|name| !taken.contains(name))
 }
 
 fn selects_something(selector: &Value) -> bool {

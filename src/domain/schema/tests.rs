@@ -176,8 +176,8 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("!self.metadata.name.startsWith", r#"{"metadata": {"name": "it"}}"#, r#"{"metadata": {"name": "its-a"}}"#),
     (
         "!has(self.dependencies)",
-        r#"{"dependencies": [{"name": "a"}, {"name": "b"}]}"#,
-        r#"{"dependencies": [{"name": "a"}, {"name": "a"}]}"#,
+        r#"{"components": [{"name": "a"}], "dependencies": [{"name": "b"}]}"#,
+        r#"{"components": [{"name": "a"}], "dependencies": [{"name": "a"}]}"#,
     ),
     ("has(self.workloadRef) || has(self.endpointsOf)", r#"{"endpointsOf": "a"}"#, "{}"),
     (
