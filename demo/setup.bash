@@ -2,7 +2,8 @@
 
 work=
 plane=
-operator=
+replicas=()
+replica=0
 metrics_address=
 simulated=true
 installed=false
@@ -23,18 +24,18 @@ clean_up() {
     local code=$?
     trap - EXIT
     trap '' INT TERM HUP
-    if [ -n "$operator" ]; then
-        kill -TERM "$operator" 2>/dev/null || true
-        wait "$operator" 2>/dev/null || true
+    if [ ${#replicas[@]} -gt 0 ]; then
+        kill -TERM "${replicas[@]}" 2>/dev/null || true
+        wait "${replicas[@]}" 2>/dev/null || true
     fi
     if $installed && ! $simulated; then remove_from_cluster || code=1; fi
     if [ -n "$plane" ]; then
         kill -INT "$plane" 2>/dev/null || true
         wait "$plane" 2>/dev/null || true
     fi
-    if [ "$code" -ne 0 ] && [ "$code" -ne 130 ] && [ -s "$work/operator.log" ]; then
+    if [ "$code" -ne 0 ] && [ "$code" -ne 130 ] && [ "$replica" -gt 0 ]; then
         say "The last lines of the operator's log:"
-        tail -n 20 "$work/operator.log"
+        tail -n 20 "$work/replica-$replica.log"
     fi >&2
     rm -rf "$work"
     exit "$code"
@@ -119,30 +120,50 @@ install_rights() {
     done
 }
 
-# Runs the operator as a process and waits until it leads; the port is chosen by the system at the first start.
-start_operator() {
-    printf '\n%s$ %s%s\n' "$bold" "assize run --namespace assize-demo &" "$plain"
-    : >"$work/operator.log"
-    KUBECONFIG=$work/operator.kubeconfig "$work/bin/assize" run --namespace assize-demo \
-        --metrics-address "${metrics_address:-127.0.0.1:0}" >"$work/operator.log" 2>&1 &
-    operator=$!
-    local started=$SECONDS
-    until grep -q 'leading' "$work/operator.log" && grep -q 'started' "$work/operator.log"; do
-        kill -0 "$operator" 2>/dev/null || fail "the operator ended: $(tail -n 5 "$work/operator.log")"
-        if [ $((SECONDS - started)) -ge 60 ]; then fail "the operator does not lead after 60 s"; fi
-        sleep 0.2
-    done
-    if [ -z "$metrics_address" ]; then
-        metrics_address=$(sed -n 's/.*address=\(127\.0\.0\.1:[0-9]*\).*/\1/p' "$work/operator.log" | head -n 1)
-    fi
-    say "the operator leads after $((SECONDS - started)) s"
+# run_replica NAME: runs the operator as a process, with a log of its own, at a port that the system chooses.
+run_replica() {
+    printf '\n%s$ %s%s\n' "$bold" "assize run --namespace assize-demo --identity $1 &" "$plain"
+    KUBECONFIG=$work/operator.kubeconfig "$work/bin/assize" run --namespace assize-demo --identity "$1" \
+        --metrics-address 127.0.0.1:0 >"$work/$1.log" 2>&1 &
+    replicas+=("$!")
+    await_log "$1" started
 }
 
+# await_log NAME WORD: waits until the log of a replica has the word.
+await_log() {
+    local started=$SECONDS
+    until grep -q "$2" "$work/$1.log"; do
+        kill -0 "${replicas[-1]}" 2>/dev/null || fail "the operator ended: $(tail -n 5 "$work/$1.log")"
+        if [ $((SECONDS - started)) -ge 60 ]; then fail "the operator is not $2 after 60 s"; fi
+        sleep 0.2
+    done
+    metrics_address=$(sed -n 's/.*address=\(127\.0\.0\.1:[0-9]*\).*/\1/p' "$work/$1.log" | head -n 1)
+    say "$1: $2 after $((SECONDS - started)) s"
+}
+
+# Starts the operator and waits until it leads.
+start_operator() {
+    replica=$((replica + 1))
+    run_replica "replica-$replica"
+    await_log "replica-$replica" leading
+}
+
+# Starts one more, which watches but does not write.
+start_standby() {
+    replica=$((replica + 1))
+    run_replica "replica-$replica"
+}
+
+# Waits until the replica started last leads.
+take_over() { await_log "replica-$replica" leading; }
+
+# Kills the replica that was started first of those that run.
 kill_operator() {
-    printf '\n%s$ kill -9 %s%s\n' "$bold" "$operator" "$plain"
-    kill -9 "$operator"
-    wait "$operator" 2>/dev/null || true
-    operator=
+    local victim=${replicas[0]}
+    printf '\n%s$ kill -9 %s%s\n' "$bold" "$victim" "$plain"
+    kill -9 "$victim"
+    wait "$victim" 2>/dev/null || true
+    replicas=("${replicas[@]:1}")
 }
 
 # What the API server refused the operator's account, from the audit log.
@@ -160,5 +181,5 @@ finish() {
     say "  export KUBECONFIG=$KUBECONFIG"
     say "  export PATH=$work/bin:\$PATH    # kubectl and assize"
     say "  curl http://$metrics_address/metrics"
-    wait "$operator"
+    wait "${replicas[@]}"
 }

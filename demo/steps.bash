@@ -67,4 +67,11 @@ state_and_reason_of() {
         -o "jsonpath={.status.availability.state} {.status.conditions[?(@.type=='Available')].reason}"
 }
 
-observation_gap() { curl -s "http://$metrics_address/metrics" | grep -E '^assize_observation_gap_seconds_total [1-9]'; }
+# Milliseconds without observation in the report of checkout-gold, one number a gap.
+gaps() { kubectl get srep "$report" -n shop -o "jsonpath={.status.gaps[*].unknownMs}"; }
+
+# The lowest and the highest availability of checkout-gold, where they differ.
+bounds() {
+    curl -s "http://$metrics_address/metrics" |
+        sed -n 's/^assize_agreement_\(lowest\|highest\)_ratio{.*"checkout-gold",target="availability"} //p' | uniq -u
+}
