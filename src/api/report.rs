@@ -444,4 +444,9 @@ pub struct LedgerLine {
     /// `<instant> <state> <source> <component or -> <reason or ->`, each in force until the next.
     #[schemars(length(max = 400), inner(length(max = 192)))]
     pub entries: Vec<String>,
+    /// Spans in which the time of each state was put together to keep the ledger small:
+    /// `<from> <to> outages=… outagesMs=… longestMs=… short=… shortMs=… entries=…`, zeros left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 400), inner(length(max = 192)))]
+    pub rolled: Vec<String>,
 }

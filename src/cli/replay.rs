@@ -6,15 +6,23 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::Outcome;
-use super::manifests::{Manifests, read_text};
+use super::documents::read_text;
+use super::manifests::Manifests;
+use super::output::{Progress, print};
+use super::report::{Form, Page, render};
 use crate::domain::replay::{self, Objects, parse_line};
 use crate::domain::time::Instant;
-use crate::report::Document;
+use crate::report::{Document, Parties};
+
+/// Lines between two notes of progress: often enough to be seen to move, too rare to cost time.
+const PROGRESS_LINES: usize = 20_000;
 
 /// Compute the figures of a period from an event log, by the rules of the operator.
 ///
 /// The log has one JSON object a line; docs/replay.md lists the types. Exit status: 0 the report was printed, 1 with
 /// --fail-on missed and a miss, 2 bad input.
+// Terminals show the text as it is, so names stand without backticks.
+#[allow(clippy::doc_markdown)]
 #[derive(Debug, Args)]
 pub struct Replay {
     /// Files with one ServiceLevelAgreement, its Service and its calendars
@@ -30,16 +38,11 @@ pub struct Replay {
     #[arg(long, value_name = "KEY")]
     period: Option<String>,
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t = Output::Json)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t = Form::Json)]
+    output: Form,
     /// Exit with 1 if the verdict is a miss
     #[arg(long, value_enum)]
     fail_on: Option<FailOn>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -53,9 +56,14 @@ impl Replay {
         let objects = self.objects()?;
         let text = read_text(&self.events)?;
         let mut events = Vec::new();
+        let mut progress = Progress::new();
         for (index, line) in text.lines().enumerate() {
             events.extend(parse_line(index + 1, line)?);
+            if index % PROGRESS_LINES == PROGRESS_LINES - 1 {
+                progress.show(&format!("reading {}: {} lines", self.events.display(), index + 1));
+            }
         }
+        drop(progress);
         let replay = replay::Replay::run(&objects, events)?;
         let as_of = match &self.as_of {
             Some(text) => Instant::parse(text).map_err(|error| format!("--as-of: {error}"))?,
@@ -63,10 +71,9 @@ impl Replay {
         };
         let period = replay.period(self.period.as_deref(), as_of)?;
         let document = Document::from_replay(&replay, &period, as_of);
-        match self.output {
-            Output::Json => println!("{}", serde_json::to_string_pretty(&document)?),
-        }
         let failed = self.fail_on == Some(FailOn::Missed) && document.is_missed();
+        let page = Page { document, parties: Parties::of(&objects.agreement) };
+        print(&render(&[page], self.output, true)?)?;
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 

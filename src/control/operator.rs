@@ -40,6 +40,8 @@ pub enum OperatorError {
 const WAITING_CHANGES: usize = 512;
 /// Changes taken in between two plans.
 const CHANGES_AT_ONCE: usize = 1024;
+/// How long the end waits for writes that are under way.
+const DRAIN: Duration = Duration::from_secs(5);
 /// How long a start waits for streams that are neither listed nor refused.
 const START_MS: i64 = 30_000;
 
@@ -266,19 +268,19 @@ impl Engine {
 
     /// Finishes the writes that are under way and those that wait, for a short time.
     async fn drain(&mut self) {
-        let limit = tokio::time::Instant::now() + Duration::from_secs(5);
+        let _ = tokio::time::timeout(DRAIN, self.finish_writes()).await;
+        self.watches.abort_all();
+    }
+
+    async fn finish_writes(&mut self) {
         while self.gate.is_open() {
             self.step();
-            if self.writes.is_empty() {
-                break;
-            }
-            match tokio::time::timeout_at(limit, self.writes.join_next()).await {
-                Ok(Some(Ok(outcome))) => self.written(&outcome),
-                Ok(_) => {}
-                Err(_) => break,
+            match self.writes.join_next().await {
+                Some(Ok(outcome)) => self.written(&outcome),
+                Some(Err(_)) => {}
+                None => break,
             }
         }
-        self.watches.abort_all();
     }
 }
 

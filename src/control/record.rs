@@ -5,9 +5,12 @@ use std::sync::Arc;
 use crate::api::report::{Phase, SubjectKind};
 use crate::api::service::State;
 use crate::domain::agreement::{TargetTerms, Terms};
+use crate::domain::limits::LEDGER_ENTRIES;
 use crate::domain::reason::Reason;
+use crate::domain::report::{Calendars, hours_within};
 use crate::domain::time::Instant;
-use crate::domain::timeline::{Entry, Timeline};
+use crate::domain::time::Interval;
+use crate::domain::timeline::{Entry, RollUp, Rolled, Timeline, bound};
 use crate::domain::tracker::ServiceTracker;
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
@@ -49,7 +52,18 @@ pub struct KnownReport {
     /// Its conditions as written.
     pub conditions: Vec<crate::domain::conditions::Remembered>,
     /// Its ledger lines as written, until they are taken over.
-    pub ledger: Vec<(Arc<str>, Vec<Entry>)>,
+    pub ledger: Vec<WrittenLine>,
+}
+
+/// A ledger line as written.
+#[derive(Clone, Debug)]
+pub struct WrittenLine {
+    /// The target.
+    pub target: Arc<str>,
+    /// Its entries.
+    pub entries: Vec<Entry>,
+    /// Its rolled-up spans.
+    pub rolled: Vec<Rolled>,
 }
 
 /// The record of one subject.
@@ -147,14 +161,16 @@ impl Record {
     pub fn restore(&mut self, reports: &[KnownReport], observed_until: Option<Instant>) {
         self.restored = true;
         for line in &mut self.lines {
-            let written: Vec<Entry> = reports
+            let ledgers: Vec<&WrittenLine> = reports
                 .iter()
                 .filter(|report| *report.subject_uid == *self.uid)
                 .flat_map(|report| &report.ledger)
-                .filter(|(target, _)| *target == line.target)
-                .flat_map(|(_, entries)| entries.iter().cloned())
+                .filter(|written| written.target == line.target)
                 .collect();
-            let written = Timeline::from_entries(written);
+            let rolled = line.timeline.rolled().iter().chain(ledgers.iter().flat_map(|ledger| &ledger.rolled));
+            let rolled: Vec<Rolled> = rolled.cloned().collect();
+            let written =
+                Timeline::from_entries(ledgers.iter().flat_map(|ledger| ledger.entries.iter().cloned()).collect());
             let Some(last) = written.last().cloned() else { continue };
             // What this replica led itself and nobody wrote anew is still its own.
             let begins = written.entries().first().map_or(last.at, |first| first.at);
@@ -162,9 +178,34 @@ impl Record {
                 line.timeline.entries().iter().filter(|entry| entry.at < begins).cloned().collect::<Vec<_>>();
             before.extend(written.entries().iter().cloned());
             let written = Timeline::from_entries(before);
-            line.timeline = Arc::new(join(written, last.at.max(observed_until.unwrap_or(last.at)), &line.timeline));
+            let mut joined = join(written, last.at.max(observed_until.unwrap_or(last.at)), &line.timeline);
+            joined.set_rolled(rolled);
+            line.timeline = Arc::new(joined);
             self.grown = true;
         }
+    }
+
+    /// Keeps the ledger of a period within its bounds, without changing a figure.
+    pub fn bound(&mut self, period: Interval, calendars: &Calendars) {
+        let Some(newest) = self.terms.newest().map(|version| version.value.clone()) else { return };
+        let total: usize = self.lines.iter().map(|line| line.timeline.count_in(period)).sum();
+        if total <= LEDGER_ENTRIES {
+            return;
+        }
+        let hours = hours_within(calendars, newest.calendar.as_ref(), period);
+        let cuts: Vec<Instant> = self.terms.all().iter().map(|version| version.since).collect();
+        let min_outage = |name: &Arc<str>| {
+            newest.targets.iter().find(|target| target.name == *name).map_or(0, |target| target.min_outage_ms)
+        };
+        let mut lines: Vec<(&mut Timeline, RollUp<'_>)> = self
+            .lines
+            .iter_mut()
+            .map(|line| {
+                let min_outage_ms = min_outage(&line.target);
+                (Arc::make_mut(&mut line.timeline), RollUp { period, hours: &hours, cuts: &cuts, min_outage_ms })
+            })
+            .collect();
+        bound(&mut lines, LEDGER_ENTRIES);
     }
 
     /// Forgets what no report needs any more.

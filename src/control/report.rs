@@ -9,7 +9,8 @@ use crate::domain::conditions::Finding;
 use crate::domain::digest::{self, Identity};
 use crate::domain::period::{Period, PeriodKey};
 use crate::domain::report::{Facts, Judged, Moment, contents, judge, phase_at};
-use crate::domain::time::Instant;
+use crate::domain::time::{Instant, Interval};
+use crate::domain::timeline::Rolled;
 
 use super::record::{KnownReport, Record};
 
@@ -187,6 +188,13 @@ fn ledger(record: &Record, period: &Period, sequence: i64, epoch: i64) -> Ledger
                 .entries_for(period.start, period.end)
                 .iter()
                 .map(|entry| entry.format(zone))
+                .collect(),
+            rolled: line
+                .timeline
+                .rolled()
+                .iter()
+                .filter(|rolled| rolled.span().intersect(&Interval { from: period.start, to: period.end }).is_some())
+                .map(Rolled::format)
                 .collect(),
         })
         .collect();

@@ -2,9 +2,11 @@
 //! argument.
 
 pub mod accounting;
+pub mod adopt;
 pub mod agreement;
 pub mod calendar;
 pub mod calendar_spec;
+pub mod check;
 pub mod conditions;
 pub mod decimal;
 pub mod digest;
@@ -16,6 +18,7 @@ pub mod reason;
 pub mod recurrence;
 pub mod replay;
 pub mod report;
+pub mod schema;
 pub mod service;
 pub mod time;
 pub mod timeline;

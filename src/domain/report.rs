@@ -20,8 +20,8 @@ use super::decimal::Fraction;
 use super::duration::format_seconds_ceiling;
 use super::limits::{LISTED_GAPS, LISTED_OUTAGES, LISTED_RULE_CHANGES, REPORT_PARTS};
 use super::period::{Period, rolling_window};
-use super::time::{Instant, Interval, clip_list};
-use super::timeline::{DownRun, Timeline};
+use super::time::{HOUR_MS, Instant, Interval, clip_list};
+use super::timeline::{DownRun, Rolled, Timeline};
 use super::version::Versions;
 
 /// The calendars that agreements name, with their versions.
@@ -226,14 +226,16 @@ fn judge_part(
                 .map(|run| clip_list(&hours, *run).iter().map(Interval::length_ms).sum())
                 .filter(|counted| *counted > 0)
                 .collect();
-            let outage_count = count_outages(facts, terms, target, &settled, span, &hours, moment, outages);
+            let rolled = || settled.rolled().iter().filter(|rolled| span.contains(rolled.span().from));
+            let outage_count = count_outages(facts, terms, target, &settled, span, &hours, moment, outages)
+                + rolled().map(|rolled| rolled.outages).sum::<u32>();
             JudgedTarget {
                 terms: target.clone(),
                 figures,
                 judgement,
                 outage_count,
-                ignored_short_ms: short.iter().sum(),
-                ignored_short_count: short.len() as u32,
+                ignored_short_ms: short.iter().sum::<i64>() + rolled().map(|rolled| rolled.short_ms).sum::<i64>(),
+                ignored_short_count: short.len() as u32 + rolled().map(|rolled| rolled.short_count).sum::<u32>(),
             }
         })
         .collect();
@@ -255,6 +257,9 @@ fn count_outages(
     let mut count = 0;
     for run in timeline.down_runs(moment.horizon) {
         let Some(inside) = run.span.intersect(&span) else { continue };
+        if timeline.rolled_at(run.span.from).is_some() {
+            continue;
+        }
         let counted_ms: i64 = clip_list(hours, inside).iter().map(Interval::length_ms).sum();
         if counted_ms == 0 {
             continue;
@@ -307,7 +312,12 @@ pub fn contents(
     zone: &TimeZone,
 ) -> Contents {
     let elapsed_to = moment.as_of.min(judged.window.to);
-    let (outages, outages_omitted) = write_outages(judged, zone);
+    let rolled: Vec<&Rolled> = headline_line
+        .into_iter()
+        .flat_map(Timeline::rolled)
+        .filter(|rolled| rolled.span().intersect(&judged.window).is_some())
+        .collect();
+    let (outages, outages_omitted) = write_outages(judged, &rolled, zone);
     let (gaps, gaps_omitted) = headline_line.map_or((Vec::new(), None), |line| write_gaps(judged, line, moment, zone));
     let newest = facts.terms.at(elapsed_to.minus_ms(1)).or_else(|| facts.terms.newest());
     let calendar =
@@ -338,8 +348,13 @@ pub fn contents(
             events: None,
             time_zone_database: time_zone_database().to_owned(),
         },
-        rolled_up: RolledUp::default(),
+        rolled_up: rolled_up(&rolled),
     }
+}
+
+fn rolled_up(rolled: &[&Rolled]) -> RolledUp {
+    let hours = rolled.iter().filter(|span| span.span().length_ms() <= HOUR_MS).count() as u32;
+    RolledUp { hours, days: rolled.len() as u32 - hours, entries: rolled.iter().map(|span| span.entries).sum() }
 }
 
 /// Version of the time zone database that is built in.
@@ -420,7 +435,7 @@ fn keep_longest<T>(mut list: Vec<T>, limit: usize, length_ms: impl Fn(&T) -> i64
     (list, Some(omitted))
 }
 
-fn write_outages(judged: &Judged, zone: &TimeZone) -> (Vec<Outage>, Option<Omitted>) {
+fn write_outages(judged: &Judged, rolled: &[&Rolled], zone: &TimeZone) -> (Vec<Outage>, Option<Omitted>) {
     let several = judged.parts.iter().any(|part| part.targets.len() > 1);
     let (kept, omitted) = keep_longest(judged.outages.clone(), LISTED_OUTAGES, |outage| outage.run.span.length_ms());
     let written = kept
@@ -437,7 +452,11 @@ fn write_outages(judged: &Judged, zone: &TimeZone) -> (Vec<Outage>, Option<Omitt
             detection_lag_ms: 0,
         })
         .collect();
-    (written, omitted)
+    let count: u32 = rolled.iter().map(|span| span.outages).sum();
+    let ms: i64 = rolled.iter().map(|span| span.outages_ms).sum();
+    let omitted = omitted.unwrap_or_default();
+    let omitted = Omitted { count: omitted.count + count, ms: omitted.ms + ms };
+    (written, Some(omitted).filter(|omitted| omitted.count > 0))
 }
 
 fn write_gaps(judged: &Judged, line: &Timeline, moment: Moment, zone: &TimeZone) -> (Vec<Gap>, Option<Omitted>) {

@@ -3,7 +3,11 @@
 //! It is what a ledger line holds. States, not classes: hours, windows and late evidence are applied on reading, in
 //! the versions in force at each instant.
 
+mod roll_up;
+
 use std::sync::Arc;
+
+pub use roll_up::{RollUp, Rolled, bound};
 
 use jiff::tz::TimeZone;
 
@@ -141,6 +145,8 @@ pub struct DownRun {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timeline {
     entries: Vec<Entry>,
+    /// Spans whose instants were given up for the bounds of the ledger.
+    rolled: Vec<Rolled>,
 }
 
 impl Timeline {
@@ -187,6 +193,7 @@ impl Timeline {
     pub fn forget_before(&mut self, instant: Instant) {
         let keep = self.first_needed(instant);
         self.entries.drain(..keep);
+        self.rolled.retain(|rolled| rolled.to > instant.as_ms());
     }
 
     /// The entries that a ledger for `[from, to)` holds: those inside, and before them the run in force at `from` with
@@ -278,7 +285,7 @@ impl Timeline {
                 }
             })
             .collect();
-        (Self { entries }, short)
+        (Self { entries, rolled: self.rolled.clone() }, short)
     }
 }
 

@@ -1,5 +1,10 @@
 //! A report as data, then its renderings.
 
+pub mod csv;
 pub mod document;
+pub mod markdown;
+pub mod text;
+pub mod words;
 
 pub use document::Document;
+pub use words::Parties;

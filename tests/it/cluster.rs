@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 /// Name under which the tests apply objects.
 const MANAGER: &str = "assize-tests";
-const ESTABLISHED_WITHIN: Duration = Duration::from_secs(60);
+const ESTABLISHED_WITHIN: Duration = Duration::from_mins(1);
 
 static SHARED: OnceCell<TestCluster> = OnceCell::const_new();
 

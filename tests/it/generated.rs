@@ -24,8 +24,12 @@ fn the_definitions_are_up_to_date() {
     assert_eq!(want.len(), assize::api::all().len());
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(&checked_in).unwrap();
-        found.keys().for_each(|name| std::fs::remove_file(checked_in.join(name)).unwrap());
-        want.iter().for_each(|(name, text)| std::fs::write(checked_in.join(name), text).unwrap());
+        for name in found.keys() {
+            std::fs::remove_file(checked_in.join(name)).unwrap();
+        }
+        for (name, text) in &want {
+            std::fs::write(checked_in.join(name), text).unwrap();
+        }
         return;
     }
     let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();

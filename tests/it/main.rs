@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod architecture;
+mod cli;
 mod cluster;
 mod generated;
 mod validation;

@@ -106,9 +106,9 @@ impl World {
             let written = self.reports.get(&(SubjectKind::ServiceLevelAgreement, agreement));
             for report in written.into_iter().flatten() {
                 let mut report = report.clone();
-                report.ledger.retain(|(line, _)| **line == *target);
-                if let (Some((line, _)), Some(name)) = (report.ledger.first_mut(), &name) {
-                    *line = name.clone();
+                report.ledger.retain(|line| *line.target == *target);
+                if let (Some(line), Some(name)) = (report.ledger.first_mut(), &name) {
+                    line.target = name.clone();
                 }
                 report.subject_uid = entry.uid.clone();
                 reports.push(report);

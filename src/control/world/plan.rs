@@ -18,9 +18,9 @@ use crate::domain::agreement::Terms;
 use crate::domain::conditions::{Remembered, Transition, write};
 use crate::domain::digest::without_nulls;
 use crate::domain::period::Period;
-use crate::domain::report::Facts;
+use crate::domain::report::{Calendars, Facts};
 use crate::domain::service::Measure;
-use crate::domain::time::Instant;
+use crate::domain::time::{Instant, Interval};
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
 
@@ -119,6 +119,9 @@ impl World {
         let known = self.reports.get(&(SubjectKind::Service, key.clone())).cloned().unwrap_or_default();
         let entry = self.services.get_mut(key)?;
         let grown = std::mem::take(&mut entry.record.grown);
+        if grown {
+            bound_running(&mut entry.record, &self.calendar_versions, now);
+        }
         entry.record.forget_before(now.minus_ms(KEPT_MS));
         let entry = &*entry;
         let (mut status, findings) = service::status(entry, &around, now, horizon);
@@ -229,6 +232,9 @@ impl World {
             return Some(batch);
         };
         let grown = std::mem::take(&mut record.grown);
+        if grown {
+            bound_running(record, &self.calendar_versions, now);
+        }
         let kept = record.terms.newest().map_or(0, |version| kept_ms(&version.value));
         record.forget_before(now.minus_ms(kept));
         let entry = &self.agreements[key];
@@ -302,6 +308,13 @@ impl World {
             Obstacle::ComponentNotFound(message)
         })
     }
+}
+
+/// Keeps the ledger of the running period within its bounds.
+fn bound_running(record: &mut Record, calendars: &Calendars, now: Instant) {
+    let Some(terms) = record.terms.newest().map(|version| version.value.clone()) else { return };
+    let period = report::ledger_period(&terms, now);
+    record.bound(Interval { from: period.start, to: period.end }, calendars);
 }
 
 enum Busy {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::api::report::{LedgerLine, SubjectKind};
 use crate::control::fingerprint;
-use crate::control::record::KnownReport;
+use crate::control::record::{KnownReport, WrittenLine};
 use crate::control::subject::Subject;
 use crate::domain::time::Instant;
-use crate::domain::timeline::Entry;
+use crate::domain::timeline::{Entry, Rolled};
 use crate::observe::facts::ObjectKey;
 
 use super::World;
@@ -30,8 +30,9 @@ impl World {
         let keep_ledger = !leading || known.is_none();
         let ledger = status.ledger.as_ref().filter(|_| keep_ledger).map(|ledger| {
             let read = |line: &LedgerLine| {
-                let entries: Vec<Entry> = line.entries.iter().filter_map(|text| Entry::parse(text).ok()).collect();
-                (Arc::from(line.target.as_str()), entries)
+                let entries = line.entries.iter().filter_map(|text| Entry::parse(text).ok()).collect();
+                let rolled = line.rolled.iter().filter_map(|text| Rolled::parse(text).ok()).collect();
+                WrittenLine { target: Arc::from(line.target.as_str()), entries, rolled }
             };
             ledger.lines.iter().map(read).collect()
         });

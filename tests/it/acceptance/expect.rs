@@ -55,16 +55,15 @@ impl<'a> Check<'a> {
                 self.text("highest", &figures["highest"], high);
             }
             ("A", value) => self.text(key, &figures["availability"], value),
-            ("raw" | "coverage", value) => self.text(key, &figures[key], value),
-            ("result", value) => self.text(key, &figures["result"], value),
+            ("raw" | "coverage" | "result" | "certain" | "outageCount" | "ignoredShortCount", value) => {
+                self.text(key, &figures[key], value);
+            }
             // `Indeterminate (LowCoverage)`
             ("Indeterminate", value) => {
                 self.text("result", &figures["result"], "Indeterminate");
                 self.text("reason", &figures["reason"], value.trim_matches(['(', ')']));
             }
             ("period", value) => self.text("result of the period", &report["result"], value),
-            ("certain", value) => self.text(key, &figures["certain"], value),
-            ("outageCount" | "ignoredShortCount", value) => self.text(key, &figures[key], value),
             ("start" | "end", value) => self.instant(key, &report["period"][key], value),
             ("from" | "to", value) => self.instant(key, &part[key], value),
             ("rulesChanged", value) => {
@@ -120,7 +119,7 @@ impl<'a> Check<'a> {
             other => other,
         };
         let found = &self.figures["ms"][name];
-        if !found.is_i64() || found.to_string() != value {
+        if found.as_i64().is_none() || found.as_i64() != value.parse().ok() {
             self.wrong.push(format!("{key} is {found}, want {value}"));
         }
     }

@@ -94,7 +94,7 @@ impl Case {
     }
 
     pub fn created(mut self, at: &str) -> Self {
-        self.created = at.to_owned();
+        at.clone_into(&mut self.created);
         self
     }
 
@@ -144,6 +144,7 @@ impl Case {
     }
 
     /// Adds a line to the log.
+    #[allow(clippy::needless_pass_by_value, reason = "rows write the value in place")]
     pub fn line(self, line: Value) -> Self {
         self.raw_line(&line.to_string())
     }
@@ -188,7 +189,7 @@ impl Case {
 
     /// Figures are for this instant from here on.
     pub fn at(mut self, as_of: &str) -> Self {
-        self.as_of = as_of.to_owned();
+        as_of.clone_into(&mut self.as_of);
         self
     }
 

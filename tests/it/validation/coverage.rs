@@ -47,7 +47,9 @@ fn without_numbers(path: &str) -> String {
 }
 
 fn collect(schema: &JSONSchemaProps, path: &str, limits: &mut Vec<Limit>) {
-    let mut add = |error: String, is_transition| limits.push(Limit { path: path.to_owned(), error, is_transition });
+    let mut add = |error: String, is_transition| {
+        limits.push(Limit { path: path.to_owned(), error, is_transition });
+    };
     for rule in schema.x_kubernetes_validations.iter().flatten() {
         add(rule.message.clone().unwrap_or_default(), rule.rule.contains("oldSelf"));
     }

@@ -76,23 +76,20 @@ impl<'a> Oracle<'a> {
         let midnight = |date: Date| date.to_zoned_datetime(zone.clone()).unwrap().timestamp().as_second();
         let inside = if scenario.is_open() { self.as_of() } else { self.origin };
         let today = zone.to_datetime(Timestamp::from_second(inside).unwrap()).date();
-        match scenario.rolling {
-            Some(days) => {
-                let mut first = today;
-                while first.day() != 1 || first <= today {
-                    first = first.tomorrow().unwrap();
-                }
-                let end = self.as_of().min(midnight(first));
-                (end - i64::from(days) * 86_400, end)
+        if let Some(days) = scenario.rolling {
+            let mut first = today;
+            while first.day() != 1 || first <= today {
+                first = first.tomorrow().unwrap();
             }
-            None => {
-                let mut monday = today;
-                while monday.weekday() != Weekday::Monday {
-                    monday = monday.yesterday().unwrap();
-                }
-                (midnight(monday), midnight(monday.saturating_add(jiff::Span::new().days(7))))
-            }
+            let end = self.as_of().min(midnight(first));
+            return (end - i64::from(days) * 86_400, end);
         }
+        let mut monday = today;
+        while monday.weekday() != Weekday::Monday {
+            monday = monday.yesterday().unwrap();
+        }
+        let next = monday.saturating_add(jiff::Span::new().days(7));
+        (midnight(monday), midnight(next))
     }
 
     /// The version of a list that is in force: the last that began; the first always has.
@@ -186,7 +183,9 @@ impl<'a> Oracle<'a> {
                 edges.push(happening.at + length);
             }
         }
-        edges.iter_mut().for_each(|edge| *edge += self.origin);
+        for edge in &mut edges {
+            *edge += self.origin;
+        }
         edges.sort_unstable();
         edges
     }

@@ -295,9 +295,10 @@ fn happening() -> impl Strategy<Value = Happening> {
     (moment(), what).prop_map(|(at, what)| Happening { at, what })
 }
 
-/// A short outage, as `minOutage` is about them.
+/// A short outage, as `minOutage` is about them; some last exactly as long.
 fn dip() -> impl Strategy<Value = Vec<Happening>> {
-    (moment(), 0..2_u8, 1..9000_i64).prop_map(|(at, component, length)| {
+    let length = prop_oneof![2 => 1..9000_i64, 1 => Just(900)];
+    (moment(), 0..2_u8, length).prop_map(|(at, component, length)| {
         let ready = |at, ready| Happening { at, what: What::Ready(component, ready) };
         vec![ready(at, 0), ready(at + length, 3)]
     })
