@@ -120,45 +120,34 @@ install_rights() {
     done
 }
 
-# run_replica NAME: runs the operator as a process, with a log of its own, at a port that the system chooses.
-run_replica() {
-    printf '\n%s$ %s%s\n' "$bold" "assize run --namespace assize-demo --identity $1 &" "$plain"
-    KUBECONFIG=$work/operator.kubeconfig "$work/bin/assize" run --namespace assize-demo --identity "$1" \
-        --metrics-address 127.0.0.1:0 >"$work/$1.log" 2>&1 &
+# Runs one more replica as a process, with a log of its own, at a port that the system chooses.
+start_replica() {
+    replica=$((replica + 1))
+    local name=replica-$replica
+    printf '\n%s$ %s%s\n' "$bold" "assize run --namespace assize-demo --identity $name &" "$plain"
+    KUBECONFIG=$work/operator.kubeconfig "$work/bin/assize" run --namespace assize-demo --identity "$name" \
+        --metrics-address 127.0.0.1:0 >"$work/$name.log" 2>&1 &
     replicas+=("$!")
-    await_log "$1" started
+    await_log started
+    metrics_address=$(sed -n 's/.*address=\(127\.0\.0\.1:[0-9]*\).*/\1/p' "$work/$name.log" | head -n 1)
 }
 
-# await_log NAME WORD: waits until the log of a replica has the word.
+# Waits until the replica that was started last leads.
+await_leader() { await_log leading; }
+
+# await_log WORD: waits until the log of the replica that was started last has the word.
 await_log() {
     local started=$SECONDS
-    until grep -q "$2" "$work/$1.log"; do
-        kill -0 "${replicas[-1]}" 2>/dev/null || fail "the operator ended: $(tail -n 5 "$work/$1.log")"
-        if [ $((SECONDS - started)) -ge 60 ]; then fail "the operator is not $2 after 60 s"; fi
+    until grep -q "$1" "$work/replica-$replica.log"; do
+        kill -0 "${replicas[-1]}" 2>/dev/null || fail "the operator ended: $(tail -n 5 "$work/replica-$replica.log")"
+        if [ $((SECONDS - started)) -ge 60 ]; then fail "the operator is not $1 after 60 s"; fi
         sleep 0.2
     done
-    metrics_address=$(sed -n 's/.*address=\(127\.0\.0\.1:[0-9]*\).*/\1/p' "$work/$1.log" | head -n 1)
-    say "$1: $2 after $((SECONDS - started)) s"
+    say "replica-$replica: $1 (after $((SECONDS - started)) s)"
 }
 
-# Starts the operator and waits until it leads.
-start_operator() {
-    replica=$((replica + 1))
-    run_replica "replica-$replica"
-    await_log "replica-$replica" leading
-}
-
-# Starts one more, which watches but does not write.
-start_standby() {
-    replica=$((replica + 1))
-    run_replica "replica-$replica"
-}
-
-# Waits until the replica started last leads.
-take_over() { await_log "replica-$replica" leading; }
-
-# Kills the replica that was started first of those that run.
-kill_operator() {
+# Kills the replica that has been running longest.
+kill_replica() {
     local victim=${replicas[0]}
     printf '\n%s$ kill -9 %s%s\n' "$bold" "$victim" "$plain"
     kill -9 "$victim"

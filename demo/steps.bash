@@ -75,3 +75,17 @@ bounds() {
     curl -s "http://$metrics_address/metrics" |
         sed -n 's/^assize_agreement_\(lowest\|highest\)_ratio{.*"checkout-gold",target="availability"} //p' | uniq -u
 }
+
+# Whether the Lease says that observation is proved beyond an instant.
+proved_since() {
+    local until
+    until=$(kubectl get lease assize -n assize-demo -o "jsonpath={.metadata.annotations.assize\.dev/observed-until}")
+    if [[ $until > $1 ]]; then echo yes; else echo "proved until '$until'"; fi
+}
+
+# changed BEFORE COMMAND...: whether the command prints something else now.
+changed() {
+    local before=$1
+    shift
+    if [ "$("$@")" != "$before" ]; then echo yes; else echo no; fi
+}
