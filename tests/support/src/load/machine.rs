@@ -1,7 +1,8 @@
 //! The machine and the processes on it, as the kernel tells of them.
-use std::fs;
+use std::{fs, time::Duration};
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 /// Memory and CPU of a process.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -35,6 +36,8 @@ pub struct Machine {
 
 /// Linux counts CPU time in hundredths of a second on every platform that Kubernetes supports.
 const TICK_MS: u64 = 10;
+/// CPU time in a second of a process at rest.
+const AT_REST_MS: u64 = 100;
 
 /// Memory and CPU of a process; none once it has ended.
 pub fn usage(process: u32) -> Option<Usage> {
@@ -55,6 +58,19 @@ pub fn usage(process: u32) -> Option<Usage> {
 /// Memory and CPU of this process.
 pub fn own_usage() -> Usage {
     usage(std::process::id()).unwrap_or_default()
+}
+
+/// Waits until a process does next to nothing for a second, at most `limit`; returns whether it came to rest.
+pub async fn rest(process: u32, limit: Duration) -> bool {
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline {
+        let before = usage(process).unwrap_or_default().cpu_ms;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if usage(process).unwrap_or_default().cpu_ms - before < AT_REST_MS {
+            return true;
+        }
+    }
+    false
 }
 
 /// What is known of this machine.

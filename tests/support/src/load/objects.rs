@@ -110,7 +110,7 @@ pub fn service(service: usize) -> Value {
             "criticality": "High",
             "owner": {"name": "Jo Example", "group": "shop", "contact": "shop@example.com"},
             "customers": [{"name": "Web shop"}],
-            "components": [{"name": "api", "critical": true, "endpointsOf": name(service), "minReady": "50%"}],
+            "components": [{"name": "api", "critical": true, "endpointsOf": name(service), "minReady": 5}],
         },
     })
 }
@@ -155,7 +155,7 @@ pub fn agreement_status(service: usize, turn: u64) -> Value {
         "period": {"key": "2025-11", "start": at, "end": "2025-12-01T00:00:00Z"},
         "headline": {
             "name": "availability", "objective": "99.9", "actual": "99.9876", "lowest": "99.9411",
-            "highest": "99.9876", "budgetLeft": "87.6", "budgetMs": 2_592_000, "budgetLeftMs": 2_270_592,
+            "highest": "99.9876", "budgetLeft": "87.6",
         },
         "ms": {
             "elapsed": 2_000_000_000 + turn, "outOfHours": 0, "service": 2_000_000_000 + turn, "excluded": 0,

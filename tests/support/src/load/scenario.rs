@@ -10,8 +10,8 @@ use super::operator::{Launch, Operator, Sample, size_mb};
 use super::saturate::{self, Saturation};
 use super::transitions::{self, Transitions};
 use super::watch::{AgreementWatch, Agreements};
-use super::{Error, figures::Figure, populate};
-use crate::controlplane::{ADMINISTRATORS, ControlPlane, Options};
+use super::{Error, figures::Figure, machine, populate};
+use crate::controlplane::{ADMINISTRATORS, Component, ControlPlane, Options};
 
 /// What is run.
 #[derive(Debug, Clone)]
@@ -50,8 +50,10 @@ pub struct Measured {
     pub complete_seconds: f64,
     /// Seconds to the complete status of each agreement, sorted.
     pub complete_each_seconds: Vec<f64>,
-    /// Writes until the last complete status and until nothing more was to be written, all and without the Lease.
+    /// Writes until the last complete status, without the Lease.
     pub first_writes: u64,
+    /// Writes that followed until nothing changed any more; counted against the goal of what is written at all.
+    pub following_writes: u64,
     /// Requests of the operator while it wrote the first statuses.
     pub first_requests: Vec<Requests>,
     /// CPU of the operator until the last complete status.
@@ -102,6 +104,7 @@ pub struct Requests {
 /// User of the operator.
 const USER: &str = "assize-operator";
 const READY_WITHIN: Duration = Duration::from_secs(60);
+const REST_WITHIN: Duration = Duration::from_secs(60);
 const SCRAPE_EVERY: Duration = Duration::from_secs(30);
 /// After the last complete status: what is still to be written follows within the pause between two writes of one
 /// object; and the statuses of what changed last are seen by the operator itself.
@@ -121,6 +124,8 @@ impl Scenario {
         populate::install_definitions(&client, &self.definitions).await?;
         tell("create namespaces, core Services and EndpointSlices");
         populate::create_cluster(&client, &self.shape).await?;
+        // The API server goes on computing for a while what new definitions change for its clients.
+        self.rest(&plane, &tell).await;
         tell("measure the API server's own rate of status patches");
         let saturation = saturate::measure(&plane, &client, self.connections, self.saturate).await?;
         tell(&format!("W_max is {:.0} patches/s; create the agreements", saturation.patches_per_second));
@@ -131,6 +136,7 @@ impl Scenario {
         let services = self.shape.services;
         let patience = Instant::now() + READY_WITHIN;
         watch.wait_until(patience, |agreements: &Agreements| agreements.len() == services).await;
+        self.rest(&plane, &tell).await;
         tell("start the operator");
         let mut operator = Operator::start(&launch)?;
         let first = self.first_statuses(&mut operator, &watch, &mut audit).await?;
@@ -155,6 +161,7 @@ impl Scenario {
             complete_seconds: first.complete_seconds,
             complete_each_seconds: first.each_seconds,
             first_writes: first.writes,
+            following_writes: quiet.writes_before,
             first_requests: first.requests,
             complete_cpu_ms: first.cpu_ms,
             quiet_requests: requests(&quiet.counts),
@@ -174,6 +181,14 @@ impl Scenario {
             restart_requests: restart.requests,
             binary_mb: size_mb(&self.program),
         })
+    }
+
+    /// Waits until the API server has nothing left to do.
+    async fn rest(&self, plane: &ControlPlane, tell: &impl Fn(&str)) {
+        let process = plane.process_id(Component::ApiServer).unwrap_or(0);
+        if !machine::rest(process, REST_WITHIN).await {
+            tell("the API server does not come to rest; the figures bear what it does besides");
+        }
     }
 
     fn launch(&self, plane: &ControlPlane) -> Result<Launch, Error> {
@@ -220,11 +235,11 @@ impl Scenario {
 
     async fn quiet(&self, operator: &mut Operator, audit: &mut AuditLog) -> Result<Quiet, Error> {
         tokio::time::sleep(SETTLE).await;
-        audit.skip()?;
+        let writes_before = writes(&audit.read()?);
         let cpu_before = operator.usage().cpu_ms;
         tokio::time::sleep(self.quiet).await;
         operator.check_running()?;
-        Ok(Quiet { counts: audit.read()?, cpu_ms: operator.usage().cpu_ms - cpu_before })
+        Ok(Quiet { writes_before, counts: audit.read()?, cpu_ms: operator.usage().cpu_ms - cpu_before })
     }
 }
 
@@ -238,6 +253,7 @@ struct First {
 }
 
 struct Quiet {
+    writes_before: u64,
     counts: Counts,
     cpu_ms: u64,
 }
@@ -284,8 +300,12 @@ impl Measured {
         let per_transition = self.transition_cpu_ms as f64 / transitions.sent as f64;
         vec![
             Figure::plain("W_max: status patches of the API server", "/s", rate),
+            Figure::plain("W_max: half of the patches within", "ms", self.saturation.p50_ms),
             Figure::plain("W_max: 99 of 100 patches within", "ms", self.saturation.p99_ms),
+            Figure::plain("W_max: CPU of the API server", "cores", self.saturation.api_server_cores),
+            Figure::plain("W_max: CPU of the generator", "cores", self.saturation.generator_cores),
             Figure::plain("objects written for the first statuses", "writes", self.first_writes as f64),
+            Figure::plain("objects written after them", "writes", self.following_writes as f64),
             Figure::plain("pure write time of these", "s", pure_seconds),
             Figure::new("exec to the last complete status", "s", self.complete_seconds, 2.0 * pure_seconds),
             Figure::plain("CPU of the operator for it", "ms", self.complete_cpu_ms as f64),
