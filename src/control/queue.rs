@@ -58,6 +58,11 @@ impl Queue {
         Some(subject)
     }
 
+    /// Whether a subject waits for a plan.
+    pub fn is_waiting(&self, subject: &Subject) -> bool {
+        self.waiting.contains(subject)
+    }
+
     /// How many subjects wait for a plan.
     pub fn waiting(&self) -> usize {
         self.order.len()

@@ -251,6 +251,9 @@ fn count_outages(
     outages: &mut Vec<CountedOutage>,
 ) -> u32 {
     let mut count = 0;
+    // Runs of one timeline differ: only those of other parts and targets can be known already.
+    let known: HashMap<Interval, usize> =
+        outages.iter().enumerate().map(|(index, outage)| (outage.run.span, index)).collect();
     for run in timeline.down_runs(moment.horizon) {
         let Some(inside) = run.span.intersect(&span) else { continue };
         if timeline.rolled_at(run.span.from).is_some() {
@@ -264,9 +267,9 @@ fn count_outages(
             .and_then(|before| terms.in_term(before, facts.created))
             .is_some_and(|before| !hours_within(facts.calendars, terms.calendar.as_ref(), before).is_empty());
         count += u32::from(!counted_before);
-        match outages.iter_mut().find(|other| other.run.span == run.span) {
+        match known.get(&run.span) {
             // The other part of an outage that an amendment cuts.
-            Some(other) if other.target == target.name => other.counted_ms += counted_ms,
+            Some(&index) if outages[index].target == target.name => outages[index].counted_ms += counted_ms,
             Some(_) => {}
             None => outages.push(CountedOutage { target: target.name.clone(), run, counted_ms }),
         }

@@ -274,11 +274,14 @@ impl Timeline {
             .filter(|run| !run.open && run.span.length_ms() < min_outage_ms)
             .map(|run| run.span)
             .collect();
+        // Runs are in order and disjoint: the first that ends later is the only one that can hold an instant.
+        let in_short =
+            |at: Instant| short.get(short.partition_point(|run| run.to <= at)).is_some_and(|run| run.contains(at));
         let entries = self
             .entries
             .iter()
             .map(|entry| {
-                if entry.state == State::Down && short.iter().any(|run| run.contains(entry.at)) {
+                if entry.state == State::Down && in_short(entry.at) {
                     Entry { state: State::Up, component: None, reason: Some(Reason::AllCriticalReady), ..entry.clone() }
                 } else {
                     entry.clone()

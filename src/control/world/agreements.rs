@@ -43,6 +43,7 @@ impl World {
             problems: Vec::new(),
             record: None,
             verdict: None,
+            planned: false,
             writing: Writing::default(),
         });
         entry.generation = seen.metadata.generation;

@@ -64,6 +64,8 @@ pub struct AgreementEntry {
     pub record: Option<Record>,
     /// Its verdict as planned last.
     pub verdict: Option<Verdict>,
+    /// Whether it was planned at all, so that its verdict is known as far as it can be.
+    pub planned: bool,
     /// Its status.
     pub writing: Writing,
 }

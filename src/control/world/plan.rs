@@ -53,6 +53,10 @@ impl World {
                 }
                 Busy::Until(_) => {}
             }
+            if self.awaits_verdict(&subject) {
+                self.queue.mark(subject);
+                continue;
+            }
             let batch = match &subject {
                 Subject::Service(key) => self.plan_service(key, leadership.epoch, now),
                 Subject::Agreement(key) => self.plan_agreement(key, leadership.epoch, now),
@@ -79,6 +83,17 @@ impl World {
             Subject::Agreement(key) => self.agreements.get_mut(key).map(|entry| &mut entry.writing),
             Subject::Calendar(name) => self.calendars.get_mut(name).map(|entry| &mut entry.writing),
         }
+    }
+
+    /// Whether an agreement of this Service is yet to be planned for the first time and waits for that: planned before
+    /// it, the Service would show no verdict and be written again right after. An agreement that waits is ahead in the
+    /// queue, so that the Service's turn comes.
+    fn awaits_verdict(&self, subject: &Subject) -> bool {
+        let Subject::Service(key) = subject else { return false };
+        self.uses.agreements.get(key).into_iter().flatten().any(|agreement| {
+            self.agreements.get(agreement).is_some_and(|entry| !entry.planned)
+                && self.queue.is_waiting(&Subject::Agreement(agreement.clone()))
+        })
     }
 
     fn earliest(&mut self, subject: &Subject) -> Busy {
@@ -213,6 +228,7 @@ impl World {
         let lost_since = self.lost_since();
         let known = self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone())).cloned().unwrap_or_default();
         let entry = self.agreements.get_mut(key)?;
+        entry.planned = true;
         let mut batch = Batch {
             subject: Subject::Agreement(key.clone()),
             uid: entry.uid.clone(),

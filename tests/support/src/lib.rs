@@ -2,3 +2,4 @@
 pub mod conformance;
 pub mod controlplane;
 pub mod fake;
+pub mod load;

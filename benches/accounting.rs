@@ -1,0 +1,102 @@
+//! The accounting: a month that flaps without end, and the verdicts of all agreements of a large cluster.
+#![allow(missing_docs)]
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use assize::api::report::Phase;
+use assize::api::service::State;
+use assize::domain::agreement::Terms;
+use assize::domain::period::Period;
+use assize::domain::reason::Reason;
+use assize::domain::report::{Calendars, Facts, Moment, judge};
+use assize::domain::time::Instant;
+use assize::domain::timeline::{Entry, Timeline};
+use assize::domain::version::{Version, Versions};
+use criterion::{Criterion, criterion_group, criterion_main};
+use serde_json::json;
+
+const TRANSITIONS: i64 = 100_000;
+const AGREEMENTS: usize = 10_000;
+const MONTH_MS: i64 = 30 * 86_400_000;
+
+/// An agreement of 99.9 % in calendar months, with everything that it is judged from.
+struct Agreement {
+    terms: Versions<Terms>,
+    timeline: Arc<Timeline>,
+    period: Period,
+    calendars: Calendars,
+    service: Versions<assize::domain::service::ServiceRules>,
+}
+
+impl Agreement {
+    /// The month is November 2025, which has 30 days.
+    fn new(transitions: i64) -> Self {
+        let begin = Instant::parse("2025-11-01T00:00:00Z").unwrap_or(Instant::from_ms(0));
+        let target =
+            json!({"name": "availability", "kind": "Availability", "objective": "99.9", "method": "Readiness"});
+        let spec = serde_json::from_value(json!({"serviceRef": {"name": "checkout"}, "targets": [target]}));
+        let terms = spec.ok().and_then(|spec| Terms::from_spec(&spec).ok()).map(Arc::new);
+        let terms = terms.expect("the spec above is valid");
+        let period = terms.period_at(begin);
+        let component: Arc<str> = "api".into();
+        let entry = |number: i64| {
+            let at = begin.plus_ms(number * (MONTH_MS / (transitions + 1)));
+            match number % 2 {
+                0 => Entry::live(at, State::Up, None, Reason::AllCriticalReady),
+                _ => Entry::live(at, State::Down, Some(component.clone()), Reason::BelowMinimum),
+            }
+        };
+        Self {
+            terms: Versions::starting_with(Version { since: begin, digest: "sha256:0".into(), value: terms }),
+            timeline: Arc::new(Timeline::from_entries((0..=transitions).map(entry).collect())),
+            period,
+            calendars: Calendars::new(),
+            service: Versions::default(),
+        }
+    }
+
+    fn judge(&self, phase: Phase) -> assize::domain::report::Judged {
+        let facts = Facts {
+            terms: &self.terms,
+            calendars: &self.calendars,
+            service: &self.service,
+            service_name: "checkout",
+            created: self.period.start,
+        };
+        let as_of = match phase {
+            Phase::Open => self.period.start.plus_ms(MONTH_MS * 3 / 4),
+            _ => self.period.end,
+        };
+        let moment = Moment { as_of, horizon: as_of, phase };
+        judge(facts, |_| Some(self.timeline.clone()), &self.period, moment)
+    }
+}
+
+/// Goal: 20 ms.
+fn month(criterion: &mut Criterion) {
+    let agreement = Agreement::new(TRANSITIONS);
+    let judged = agreement.judge(Phase::Closed);
+    assert_eq!(judged.outages.len() as i64, TRANSITIONS / 2, "every outage is found");
+    criterion.bench_function("a month with 100,000 transitions", |bencher| {
+        bencher.iter(|| black_box(&agreement).judge(Phase::Closed));
+    });
+}
+
+/// Goal: 100 ms.
+fn verdicts(criterion: &mut Criterion) {
+    let agreements: Vec<Agreement> = (0..AGREEMENTS).map(|number| Agreement::new(number as i64 % 7)).collect();
+    criterion.bench_function("verdicts of 10,000 agreements", |bencher| {
+        bencher.iter(|| {
+            let verdicts = agreements.iter().map(|agreement| black_box(agreement).judge(Phase::Open).verdict);
+            verdicts.filter(Option::is_some).count()
+        });
+    });
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(10);
+    targets = month, verdicts
+}
+criterion_main!(benches);
