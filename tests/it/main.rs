@@ -5,4 +5,5 @@ mod acceptance;
 mod architecture;
 mod cluster;
 mod generated;
+mod operator;
 mod validation;
