@@ -26,7 +26,7 @@ use crate::cluster::{self, TestCluster};
 /// Name under which the tests apply objects.
 const MANAGER: &str = "assize-tests";
 /// How long anything may take that is not said to be faster.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(12);
 /// Longer than the pause between two writes of one object: without a write for so long, none is under way.
 const QUIET: Duration = Duration::from_millis(1600);
 
@@ -182,17 +182,25 @@ impl Rig {
             &format!("--identity={name}"),
         ];
         let settings = settings(&[&common, flags].concat());
+        let _ = tracing_subscriber::fmt().with_env_filter("assize=debug").with_test_writer().try_init();
         let client = match &self.server {
             Server::Fake(server) => server.client(name),
             Server::Real(cluster) => cluster.plane().client_for(&self.user(name), &[ADMINISTRATORS]).unwrap(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(run(client, settings, async move {
+        let running = run(client, settings, async move {
             // A sender that is dropped belongs to a test that ends the task itself.
             if stopped.await.is_err() {
                 std::future::pending::<()>().await;
             }
-        }));
+        });
+        let task = tokio::spawn(async move {
+            let ended = running.await;
+            if let Err(error) = &ended {
+                eprintln!("the operator ended: {error}");
+            }
+            ended
+        });
         Operator { name: name.to_owned(), stop: Some(stop), task }
     }
 

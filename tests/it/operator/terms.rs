@@ -19,14 +19,14 @@ fn calendar(name: &str, weekly: Value) -> Value {
 
 /// A calendar whose hours never end.
 pub fn always_open(name: &str) -> Value {
-    let days = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     calendar(name, json!([{"days": days, "from": "00:00", "to": "24:00"}]))
 }
 
 /// A calendar that is open on one day of the week only, days away from now.
 fn closed_today(name: &str) -> Value {
     let later = now().in_tz("UTC").unwrap().checked_add(Span::new().days(3)).unwrap();
-    let day = later.strftime("%A").to_string();
+    let day = later.strftime("%a").to_string();
     calendar(name, json!([{"days": [day], "from": "09:00", "to": "17:00"}]))
 }
 
