@@ -6,4 +6,5 @@ mod architecture;
 mod cli;
 mod cluster;
 mod generated;
+mod operator;
 mod validation;

@@ -56,12 +56,13 @@ const WITH_STATUS: Flags = Flags { status: true, ..PLAIN };
 const WORKLOAD: Flags = Flags { generation: true, ..WITH_STATUS };
 const CLUSTER: Flags = Flags { namespaced: false, ..WITH_STATUS };
 
-const BUILT_IN: [BuiltIn; 16] = [
+const BUILT_IN: [BuiltIn; 17] = [
     BuiltIn("", "v1", "namespaces", "Namespace", CLUSTER),
     BuiltIn("", "v1", "nodes", "Node", CLUSTER),
     BuiltIn("", "v1", "services", "Service", WITH_STATUS),
     BuiltIn("", "v1", "pods", "Pod", WORKLOAD),
     BuiltIn("", "v1", "events", "Event", PLAIN),
+    BuiltIn("", "v1", "serviceaccounts", "ServiceAccount", PLAIN),
     BuiltIn("", "v1", "configmaps", "ConfigMap", PLAIN),
     BuiltIn("", "v1", "secrets", "Secret", PLAIN),
     BuiltIn("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", COUNTED),

@@ -1,0 +1,36 @@
+//! The running operator: the same scenarios on the fake API server and on the real one.
+//!
+//! A scenario takes a [`rig::Rig`], which is a namespace on one of the servers. Scenarios that inject faults run on the
+//! fake server alone.
+
+/// Runs scenarios on both servers.
+macro_rules! on_both_servers {
+    ($($name:ident,)*) => {
+        mod on_the_fake_server {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::operator::rig::Rig::fake().await).await;
+            })*
+        }
+        mod on_the_real_server {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::operator::rig::Rig::real().await).await;
+            })*
+        }
+    };
+}
+
+mod components;
+mod dependencies;
+mod evidence;
+mod leaders;
+mod objects;
+mod periods;
+mod references;
+mod rig;
+mod states;
+mod sweep;
+mod terms;
+mod watches;
+mod writes;

@@ -1,0 +1,129 @@
+//! Ends of periods: from Open over Provisional to Closed, and the chain of digests.
+
+use jiff::{SignedDuration, Span, Timestamp, ToSpan};
+use serde_json::{Value, json};
+
+use assize_testkit::fake::{Action, Match};
+
+use super::objects::{assert_conserved, has, ledger};
+use super::rig::{Operator, Rig, now};
+
+on_both_servers! {
+    a_period_ends_and_its_report_is_closed_and_chained,
+}
+
+const GRACE: &str = "3s";
+
+/// The Monday 00:00 UTC after an instant.
+fn week_end(after: Timestamp) -> Timestamp {
+    let zoned = after.in_tz("UTC").unwrap();
+    let days = 7 - i64::from(zoned.weekday().to_monday_zero_offset());
+    zoned.start_of_day().unwrap().checked_add(Span::new().days(days)).unwrap().timestamp()
+}
+
+/// The flag that makes a week end `lead` from now, and that end.
+fn offset_to(end: Timestamp, lead: SignedDuration) -> String {
+    let offset = end.duration_since(now()) - lead;
+    format!("--test-clock-offset-ms={}", offset.as_millis())
+}
+
+async fn scene(rig: &Rig) {
+    rig.core_service("api", 3, 3).await;
+    rig.service("checkout").await;
+    let fields = json!({
+        "reportingPeriod": {"kind": "CalendarWeek", "timeZone": "UTC", "lateDataGrace": GRACE},
+        "unmeasured": {"minCoverage": "0"},
+    });
+    rig.agreement("gold", "checkout", fields).await;
+}
+
+fn phase(wanted: &'static str) -> impl Fn(&Value) -> bool {
+    move |report| report["status"]["phase"] == wanted
+}
+
+fn name_of(report: &Value) -> String {
+    report["metadata"]["name"].as_str().unwrap().to_owned()
+}
+
+async fn start(rig: &Rig, name: &str, end: Timestamp, lead_seconds: i64) -> Operator {
+    rig.start_with(name, &[&offset_to(end, SignedDuration::from_secs(lead_seconds))])
+}
+
+async fn a_period_ends_and_its_report_is_closed_and_chained(rig: Rig) {
+    scene(&rig).await;
+    let end = week_end(now());
+    let operator = start(&rig, "op", end, 8).await;
+    rig.wait_current("gold", "Up").await;
+    let first = name_of(&rig.open_report("gold").await);
+    let open = rig.wait("Report", &first, "Open", phase("Open")).await;
+    assert!(has(&open, "Closed", "False", "PeriodOpen"), "{open}");
+    let provisional = rig.wait("Report", &first, "Provisional", phase("Provisional")).await;
+    assert!(has(&provisional, "Closed", "False", "WaitingForLateData"), "{provisional}");
+    assert_eq!(provisional["spec"]["period"]["end"].as_str().unwrap().parse::<Timestamp>().unwrap(), end);
+    assert_eq!(provisional["status"]["result"], "Met");
+    let what = "the next open report";
+    let next = |object: &Value| object["status"]["openReport"].as_str().is_some_and(|name| name != first);
+    rig.wait("Agreement", "gold", what, next).await;
+    let second = rig.open_report("gold").await;
+    assert_eq!(second["status"]["phase"], "Open");
+    assert_eq!(second["spec"]["period"]["start"].as_str().unwrap().parse::<Timestamp>().unwrap(), end);
+    let closed = rig.wait("Report", &first, "Closed", phase("Closed")).await;
+    assert!(closed["status"]["digest"].as_str().unwrap().starts_with("sha256:"));
+    assert!(has(&closed, "Ready", "True", "Finished"), "{closed}");
+    assert!(has(&closed, "Closed", "True", "PeriodClosed"), "{closed}");
+    assert_eq!(closed["status"]["previousDigest"], Value::Null);
+    assert_conserved(&closed);
+    let elapsed = closed["status"]["parts"][0]["targets"][0]["ms"]["elapsed"].as_i64().unwrap();
+    let created: Timestamp = closed["status"]["parts"][0]["from"].as_str().unwrap().parse().unwrap();
+    assert_eq!(elapsed, end.as_millisecond() - created.as_millisecond());
+    let what = "the last report";
+    let last = |object: &Value| object["status"]["lastReport"]["name"] == first.as_str();
+    let agreement = rig.wait("Agreement", "gold", what, last).await;
+    assert_eq!(agreement["status"]["lastReport"]["verdict"], "Met");
+    rig.settle("op").await;
+    operator.stop().await;
+
+    // A week later, another operator closes the next report onto the first.
+    let end = end.in_tz("UTC").unwrap().checked_add(7.days()).unwrap().timestamp();
+    let operator = start(&rig, "later", end, 6).await;
+    let second = name_of(&second);
+    let chained = rig.wait("Report", &second, "Closed", phase("Closed")).await;
+    assert_eq!(chained["status"]["previousDigest"], closed["status"]["digest"]);
+    assert_eq!(rig.get("Report", &first).await.unwrap()["status"], closed["status"], "a closed report stays");
+    rig.settle("later").await;
+    operator.stop().await;
+}
+
+/// Fault row 2: killed before or after the write that closes, the next operator leaves one closed report, and closes
+/// nothing twice.
+#[tokio::test]
+async fn closing_is_done_once_whenever_the_operator_is_killed() {
+    for action in [Action::Hang, Action::HangReply] {
+        let committed = matches!(action, Action::HangReply);
+        let rig = Rig::fake().await;
+        scene(&rig).await;
+        let end = week_end(now());
+        let flag = offset_to(end, SignedDuration::from_secs(5));
+        let operator = rig.start_with("op", &[&flag]);
+        let first = name_of(&rig.open_report("gold").await);
+        let provisional = rig.wait("Report", &first, "Provisional", phase("Provisional")).await;
+        let writes = Match::writes().resource("servicereports.assize.dev").name(&first).user_agent("op");
+        let fault = rig.faults().on_request(writes.nth(1), action);
+        tokio::time::timeout(super::rig::LIMIT, fault.reached()).await.expect("the report is not closed");
+        operator.kill().await;
+        fault.remove();
+        let left = rig.get("Report", &first).await.unwrap();
+        assert_eq!(left["status"]["digest"].is_string(), committed);
+        let operator = rig.start_with("next", &[&flag]);
+        let closed = rig.wait("Report", &first, "Closed", phase("Closed")).await;
+        rig.settle("next").await;
+        if committed {
+            assert_eq!(closed, left, "a closed report is not written again");
+        }
+        let ended: Vec<_> = ledger(&provisional).into_iter().filter(|entry| entry.at < end).collect();
+        let kept: Vec<_> = ledger(&closed).into_iter().filter(|entry| entry.at < end).collect();
+        assert_eq!(kept[..ended.len()], ended[..], "what was proved stays");
+        assert_eq!(rig.get("Report", &first).await.unwrap(), closed);
+        operator.stop().await;
+    }
+}
