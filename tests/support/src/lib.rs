@@ -3,3 +3,4 @@ pub mod conformance;
 pub mod controlplane;
 pub mod fake;
 pub mod load;
+pub mod reference;

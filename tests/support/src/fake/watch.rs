@@ -294,6 +294,7 @@ impl WatchStream {
     }
 }
 
+/// The type comes first, as the real server writes it: clients that keep an object's text depend on it.
 fn line(kind: &str, object: &Value) -> Bytes {
-    Bytes::from(format!("{}\n", json!({"type": kind, "object": object})))
+    Bytes::from(format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n"))
 }
