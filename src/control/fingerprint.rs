@@ -31,13 +31,16 @@ pub fn service(status: &ServiceStatus) -> (u64, u64) {
     let mut fixed = status.clone();
     fixed.as_of = None;
     let mut shown = None;
+    let mut known = false;
     if let Some(availability) = &mut fixed.availability {
+        known = availability.ratio_30d.is_some();
         shown = Some((availability.ratio_30d.take(), availability.coverage_30d.take()));
         availability.lowest_30d = None;
         availability.highest_30d = None;
         availability.history_since = None;
     }
-    (hash(&fixed), hash(&shown))
+    // The first figure is told at once, not within the hour.
+    (hash(&(fixed, known)), hash(&shown))
 }
 
 /// Fingerprints of an agreement's status.
@@ -47,6 +50,7 @@ pub fn agreement(status: &ServiceLevelAgreementStatus) -> (u64, u64) {
     fixed.ms = None;
     let coverage = fixed.coverage.take();
     let headline = fixed.headline.clone();
+    let known = headline.as_ref().is_some_and(|headline| headline.actual.is_some());
     still(&mut fixed.headline);
     for target in &mut fixed.targets {
         target.actual = None;
@@ -58,7 +62,7 @@ pub fn agreement(status: &ServiceLevelAgreementStatus) -> (u64, u64) {
         target.budget_left = None;
         target.certain = false;
     }
-    (hash(&fixed), hash(&(coverage, headline)))
+    (hash(&(fixed, known)), hash(&(coverage, headline)))
 }
 
 /// Fingerprints of a report's status.

@@ -133,7 +133,13 @@ impl Record {
     pub fn note(&mut self, tracker: &ServiceTracker, at: Instant) -> bool {
         let mut grown = false;
         for line in &mut self.lines {
-            let entry = tracker.entry(line.components.as_deref(), at);
+            let mut entry = tracker.entry(line.components.as_deref(), at);
+            if entry.state == State::Unknown
+                && let Some(last) = line.timeline.last()
+            {
+                // What was seen was seen, if only for a moment: a gap begins after it.
+                entry.at = entry.at.max(last.at.plus_ms(1));
+            }
             if line.timeline.last().is_none_or(|last| !last.says_the_same(&entry)) {
                 grown |= Arc::make_mut(&mut line.timeline).push(entry);
             }
@@ -178,7 +184,9 @@ impl Record {
                 line.timeline.entries().iter().filter(|entry| entry.at < begins).cloned().collect::<Vec<_>>();
             before.extend(written.entries().iter().cloned());
             let written = Timeline::from_entries(before);
-            let mut joined = join(written, last.at.max(observed_until.unwrap_or(last.at)), &line.timeline);
+            // What was written was seen, if only for a moment.
+            let until = last.at.plus_ms(1).max(observed_until.unwrap_or(last.at));
+            let mut joined = join(written, until, &line.timeline);
             joined.set_rolled(rolled);
             line.timeline = Arc::new(joined);
             self.grown = true;

@@ -128,6 +128,8 @@ pub struct StreamState {
     pub synced: bool,
     /// Whether a list is under way.
     pub listing: bool,
+    /// When the list began that is under way.
+    pub list_began: Option<Instant>,
     /// Up to when observation is proved.
     pub proved_until: Option<Instant>,
     /// Since when it is not proved, while or after it failed.

@@ -25,6 +25,8 @@ pub enum Change {
     Deleted(Box<RawValue>),
     /// The list is complete.
     Complete,
+    /// The stream goes on where it broke off.
+    Resumed,
     /// Nothing changed up to this resourceVersion.
     Progress(String),
     /// The watch cannot run.
@@ -152,9 +154,7 @@ impl<T: Clone + Send> Watch<T> {
             Err(error) => return self.refused(error, initial),
         };
         let mut stream = std::pin::pin!(stream);
-        if initial {
-            self.send(Change::Restarted).await?;
-        }
+        self.send(if initial { Change::Restarted } else { Change::Resumed }).await?;
         loop {
             let next = tokio::time::timeout(STALLED, stream.next()).await.map_err(|_| stalled())?;
             match next {

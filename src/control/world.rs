@@ -10,6 +10,7 @@ mod members;
 mod plan;
 mod reports;
 mod services;
+mod surroundings;
 mod written;
 
 use std::collections::{HashMap, HashSet};

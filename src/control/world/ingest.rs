@@ -22,6 +22,7 @@ impl World {
         match change {
             Change::Restarted => {
                 state.listing = true;
+                state.list_began = Some(now);
                 if state.synced && state.blind_since.is_none() {
                     state.blind_since = state.proved_until.or(state.heard);
                 }
@@ -29,12 +30,12 @@ impl World {
                 self.begin_list(stream);
             }
             Change::Complete => self.complete(stream, now),
+            Change::Resumed => self.heard(stream, now),
             Change::Progress(version) => {
-                state.heard = Some(now);
-                state.failure = None;
-                state.blind_since = None;
                 let proved = version.parse().ok().and_then(|version| self.pulse.proves(version));
+                state.blind_since = None;
                 state.prove(proved);
+                self.heard(stream, now);
             }
             Change::Failed(failure) => {
                 if state.synced && state.blind_since.is_none() {
@@ -48,16 +49,23 @@ impl World {
                 }
             }
             Change::Applied(raw) => {
-                state.failure = None;
-                state.heard = Some(now);
+                self.heard(stream, now);
                 self.note_listed(stream, &raw);
                 self.applied(stream, &raw, now);
             }
             Change::Deleted(raw) => {
-                state.failure = None;
-                state.heard = Some(now);
+                self.heard(stream, now);
                 self.deleted(stream, &raw, now);
             }
+        }
+    }
+
+    /// The stream shows something: what hid behind its failure is shown again.
+    fn heard(&mut self, stream: &Stream, now: Instant) {
+        let state = self.streams.entry(stream.clone()).or_default();
+        state.heard = Some(now);
+        if state.failure.take().is_some() {
+            self.mark_all();
         }
     }
 
@@ -77,8 +85,10 @@ impl World {
         let gap_from = state.blind_since.take().filter(|_| state.synced);
         state.synced = true;
         state.listing = false;
-        state.failure = None;
-        state.heard = Some(now);
+        // A complete list proves what was to its beginning.
+        let began = state.list_began.take();
+        state.prove(began);
+        self.heard(stream, now);
         if let Stream::Pods(selection) = stream {
             self.pods.complete(selection);
         }

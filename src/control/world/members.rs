@@ -186,6 +186,20 @@ impl World {
         self.watch_basis(service);
     }
 
+    /// Looks at all members of a service anew, after its rules changed: what follows is in force from `now` on.
+    pub(super) fn look_again_at(&mut self, service: &ObjectKey, now: Instant) {
+        let count = self
+            .services
+            .get(service)
+            .and_then(|entry| entry.tracker.as_ref())
+            .map_or(0, |tracker| tracker.rules().components.len());
+        for component in 0..count {
+            self.refresh(service, component, now);
+        }
+        self.resolve_dependencies(service, now);
+        self.spread(service, now);
+    }
+
     /// Gives a service the present states of what it depends on.
     pub(super) fn resolve_dependencies(&mut self, service: &ObjectKey, at: Instant) {
         let Some(entry) = self.services.get(service) else { return };

@@ -92,6 +92,7 @@ impl World {
                 }
             }
         }
+        let amended = old.is_some();
         if let Some(old) = old {
             self.unindex_service(&key, &old);
         }
@@ -99,7 +100,11 @@ impl World {
         if self.started.is_some() {
             self.find_cycles(&key);
             self.restore_service(&key);
-            self.first_look(&key, now);
+            if amended {
+                self.look_again_at(&key, now);
+            } else {
+                self.first_look(&key, now);
+            }
             self.dependents_look(&key, now);
         }
         self.queue.mark(Subject::Service(key));

@@ -1,0 +1,160 @@
+//! Drafting writes: which statuses and reports have to be written, and which are as they were.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::api::report::Phase;
+use crate::domain::agreement::Terms;
+use crate::domain::conditions::{Remembered, Transition, write};
+use crate::domain::digest::without_nulls;
+use crate::domain::period::Period;
+use crate::domain::report::Calendars;
+use crate::domain::time::{Instant, Interval};
+use crate::observe::facts::ObjectKey;
+
+use super::fingerprint;
+use super::record::{KnownReport, Record};
+use super::report::{self, Judging};
+use super::subject::{Action, Batch, REFRESH_MS, Resource, Write, Writing, Written};
+
+/// A status ready to be written, if it has to be.
+pub struct Drafted {
+    /// The status.
+    pub status: Value,
+    /// What to remember once it is written.
+    pub written: Written,
+    /// What Events tell.
+    pub transitions: Vec<Transition>,
+}
+
+/// Keeps the ledger of the running period within its bounds.
+pub fn bound_running(record: &mut Record, calendars: &Calendars, now: Instant) {
+    let Some(terms) = record.terms.newest().map(|version| version.value.clone()) else { return };
+    let period = report::ledger_period(&terms, now);
+    record.bound(Interval { from: period.start, to: period.end }, calendars);
+}
+
+/// When an object that has no figure yet is looked at again.
+const FIRST_FIGURE_MS: i64 = 2_000;
+
+/// What a Service's record keeps: 30 days, and the month before for its report.
+pub const KEPT_MS: i64 = 70 * 86_400_000;
+
+/// What an agreement's record keeps: its longest window, and the period before until it is closed.
+pub fn kept_ms(terms: &Terms) -> i64 {
+    use crate::domain::period::PeriodKind;
+    let days = match terms.period.kind {
+        PeriodKind::CalendarWeek => 7,
+        PeriodKind::CalendarMonth => 31,
+        PeriodKind::CalendarQuarter => 92,
+        PeriodKind::CalendarYear => 366,
+        PeriodKind::Rolling { days } => i64::from(days) + 31,
+    };
+    2 * days * 86_400_000 + terms.grace_ms
+}
+
+/// The report closed last: its name and verdict.
+pub fn last_report(record: &Record, known: &[KnownReport]) -> Option<(String, String)> {
+    let closed =
+        known.iter().filter(|report| report.phase == Some(Phase::Closed) && *report.subject_uid == *record.uid);
+    let last = closed.max_by_key(|report| report.end)?;
+    Some((last.key.name.to_string(), last.result.as_deref().unwrap_or_default().to_owned()))
+}
+
+/// Drafts the reports of a record; returns when time alone changes one.
+pub fn plan_reports(judging: Judging<'_>, known: &[KnownReport], epoch: i64, batch: &mut Batch) -> Option<Instant> {
+    let record = judging.record;
+    let grace_ms = record.terms.newest().map_or(0, |version| version.value.grace_ms);
+    let mut edge: Option<Instant> = None;
+    for period in report::periods(record, known, judging.now) {
+        let next = if judging.now < period.end { period.end } else { period.end.plus_ms(grace_ms) };
+        if next > judging.now {
+            edge = Some(edge.map_or(next, |edge| edge.min(next)));
+        }
+        plan_report(judging, &period, known, epoch, batch);
+    }
+    edge
+}
+
+fn plan_report(judging: Judging<'_>, period: &Period, known: &[KnownReport], epoch: i64, batch: &mut Batch) {
+    let record = judging.record;
+    let name = report::name(record, period, known);
+    let key = ObjectKey::new(record.key.namespace.clone(), name.as_str());
+    let ours = known.iter().find(|report| report.key == key);
+    if ours.is_some_and(|report| report.digest.is_some()) {
+        return;
+    }
+    let (mut status, findings, _) = report::status(judging, period, known, &name, epoch);
+    let no_conditions: Vec<Remembered> = Vec::new();
+    let remembered = ours.map_or(&no_conditions, |report| &report.conditions);
+    let (conditions, _) = write(findings, remembered, 1, judging.now);
+    status.conditions = conditions;
+    let (fingerprint, shown) = fingerprint::report(&status);
+    if ours.is_some_and(|report| report.fingerprint == fingerprint) {
+        return;
+    }
+    if ours.is_none() {
+        let body = report::object(record, period, &name);
+        batch.writes.push(Write { resource: Resource::Report, key: key.clone(), action: Action::Create { body } });
+    }
+    if let Some(ledger) = status.ledger.as_mut().filter(|_| status.phase != Some(Phase::Closed)) {
+        ledger.sequence += 1;
+    }
+    let written = Written { fingerprint, shown, conditions: Remembered::from_conditions(&status.conditions) };
+    batch.writes.push(Write {
+        resource: Resource::Report,
+        key,
+        action: Action::Status {
+            version: ours.map(|report| report.version.clone()),
+            status: to_value(&status),
+            written,
+        },
+    });
+}
+
+/// The status, if it has to be written: a transition changed it, or it is an hour old and shows other figures.
+pub fn draft(
+    status: &impl Serialize,
+    conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
+    (fingerprint, shown): (u64, u64),
+    writing: &Writing,
+    transition: bool,
+    now: Instant,
+    transitions: Vec<Transition>,
+) -> Option<Drafted> {
+    let before = &writing.written;
+    let stale = shown != before.shown && writing.at.is_none_or(|at| now.ms_since(at) >= REFRESH_MS);
+    let due = transition && shown != before.shown || stale;
+    if fingerprint == before.fingerprint && !due {
+        return None;
+    }
+    let written = Written { fingerprint, shown, conditions: Remembered::from_conditions(conditions) };
+    Some(Drafted { status: to_value(status), written, transitions })
+}
+
+/// The write of a drafted status.
+pub fn status_write(resource: Resource, key: ObjectKey, writing: &Writing, drafted: &Drafted) -> Write {
+    Write {
+        resource,
+        key,
+        action: Action::Status {
+            version: Some(writing.version.clone()),
+            status: drafted.status.clone(),
+            written: drafted.written.clone(),
+        },
+    }
+}
+
+fn to_value(status: &impl Serialize) -> Value {
+    without_nulls(serde_json::to_value(status).expect("API types serialise to JSON"))
+}
+
+/// When figures that move with time may be rewritten; spread, so that not all objects are due at once.
+pub fn refresh_deadline(writing: &Writing, known: bool, moving: bool, now: Instant) -> Option<Instant> {
+    if !known {
+        // Nothing has elapsed yet; a moment later there is a figure.
+        return Some(now.plus_ms(FIRST_FIGURE_MS));
+    }
+    let spread = i64::try_from(super::jitter(REFRESH_MS.unsigned_abs() / 4)).unwrap_or(0);
+    moving.then(|| writing.at.unwrap_or(now).plus_ms(REFRESH_MS + spread))
+}

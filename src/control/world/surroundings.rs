@@ -1,0 +1,95 @@
+//! What the plan of one object reads of others.
+
+use std::sync::Arc;
+
+use crate::control::agreement::Obstacle;
+use crate::control::service::Around;
+use crate::control::streams::Stream;
+use crate::control::watch::WatchFailure;
+use crate::domain::agreement::Terms;
+use crate::domain::service::{ComponentRules, Measure};
+use crate::observe::facts::ObjectKey;
+
+use super::World;
+use super::members::selection;
+
+impl World {
+    /// What the status of a service shows of others.
+    pub(super) fn around(&self, key: &ObjectKey) -> Around {
+        let mut around = Around::default();
+        let Some(entry) = self.services.get(key) else { return around };
+        for agreement in self.uses.agreements.get(key).into_iter().flatten() {
+            around.verdicts.push(self.agreements.get(agreement).and_then(|entry| entry.verdict));
+        }
+        let Some(tracker) = &entry.tracker else { return around };
+        for dependency in &tracker.rules().dependencies {
+            let Some(reference) = &dependency.service else {
+                around.dependencies.push(None);
+                continue;
+            };
+            let namespace = reference.namespace.as_ref().map_or(key.namespace.clone(), |name| name.as_str().into());
+            let other = ObjectKey::new(namespace, reference.name.as_str());
+            let state = self.visible_state(key, &other).map(|member| member.state);
+            if state.is_none() {
+                around.unresolved.push((dependency.name.to_string(), other.to_string()));
+            }
+            around.dependencies.push(state);
+        }
+        for component in &tracker.rules().components {
+            for stream in sources(&key.namespace, component) {
+                let Some(state) = self.streams.get(&stream) else { continue };
+                match &state.failure {
+                    Some(WatchFailure::Forbidden(message)) => {
+                        let remedy = "grant the verbs list and watch to the operator's service account";
+                        around.forbidden.get_or_insert(format!("{}: {message}; {remedy}", stream.name()));
+                    }
+                    Some(_) if state.synced => around.lost.push(stream.name().to_owned()),
+                    _ => {}
+                }
+            }
+        }
+        around.lost.sort();
+        around.lost.dedup();
+        around
+    }
+
+    /// Whether an agreement measures what `kubectl get its` shows, so that the service needs no report of its own.
+    pub(super) fn is_covered(&self, key: &ObjectKey) -> bool {
+        self.uses.agreements.get(key).into_iter().flatten().any(|agreement| {
+            let record = self.agreements.get(agreement).and_then(|entry| entry.record.as_ref());
+            record.and_then(|record| record.terms.newest()).is_some_and(|version| version.value.covers_service())
+        })
+    }
+
+    /// What stands in the way of measuring an agreement as it asks.
+    pub(super) fn obstacle(&self, terms: &Terms, service: &ObjectKey) -> Option<Obstacle> {
+        let Some(entry) = self.services.get(service) else {
+            let message = format!("serviceRef: Service {} was not found in this namespace; create it", service.name);
+            return Some(Obstacle::ServiceNotFound(message));
+        };
+        if let Some(calendar) = &terms.calendar
+            && !self.calendar_versions.contains_key(calendar)
+        {
+            let message = format!("serviceHours.calendar: no valid ServiceCalendar {calendar} was found; create it");
+            return Some(Obstacle::CalendarNotFound(message));
+        }
+        let rules = entry.tracker.as_ref()?.rules();
+        let missing = terms.targets.iter().flat_map(|target| target.components.iter().flat_map(|names| names.iter()));
+        let missing = missing.filter(|name| !rules.components.iter().any(|component| component.name == **name)).next();
+        missing.map(|name| {
+            let message = format!("targets: readiness.components: Service {} has no component {name}", service.name);
+            Obstacle::ComponentNotFound(message)
+        })
+    }
+}
+
+/// The streams that a component is measured by.
+fn sources(namespace: &Arc<str>, component: &ComponentRules) -> Vec<Stream> {
+    let mut streams: Vec<Stream> = match &component.measure {
+        Measure::Endpoints(_) => vec![Stream::CoreServices, Stream::Slices],
+        Measure::Pods(selector) => vec![Stream::Pods(selection(namespace, selector))],
+        Measure::Workload => Vec::new(),
+    };
+    streams.extend(component.workload.as_ref().map(|workload| Stream::Workloads(workload.kind)));
+    streams
+}
