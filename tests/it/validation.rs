@@ -94,7 +94,14 @@ async fn try_update(objects: &Api<DynamicObject>, table: &Table, update: &Update
     let created = objects.create(&PostParams::default(), &first).await.unwrap();
     let mut next: DynamicObject = serde_json::from_value(table.with(&update.after)).unwrap();
     next.metadata = created.metadata;
-    let outcome = objects.replace(&name, &PostParams::default(), &next).await;
+    let mut outcome = objects.replace(&name, &PostParams::default(), &next).await;
+    // An operator of another test may have written the status meanwhile.
+    while let Err(kube::Error::Api(status)) = &outcome
+        && status.is_conflict()
+    {
+        next.metadata = objects.get(&name).await.unwrap().metadata;
+        outcome = objects.replace(&name, &PostParams::default(), &next).await;
+    }
     objects.delete(&name, &DeleteParams::default()).await.unwrap();
     let refused = update.message.clone().map(|message| (update.field.clone(), message));
     let attempt = Attempt { case: update.case.clone(), object: Value::Null, refused, offline: None, online: true };
