@@ -14,6 +14,7 @@ pub mod report;
 pub mod service;
 pub mod streams;
 pub mod subject;
+pub mod unwritten;
 pub mod view;
 pub mod watch;
 pub mod world;

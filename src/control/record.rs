@@ -87,6 +87,8 @@ pub struct Record {
     pub grown: bool,
     /// Whether the ledgers written before are taken over.
     pub restored: bool,
+    /// Whether the lines hold what no report may hold yet: this replica leads or led.
+    pub is_kept: bool,
 }
 
 impl Record {
@@ -109,6 +111,7 @@ impl Record {
             lines: Vec::new(),
             grown: false,
             restored: false,
+            is_kept: false,
         };
         record.match_lines();
         record
@@ -161,11 +164,15 @@ impl Record {
         self.lines.iter().find(|line| line.target == target.name).map(|line| line.timeline.clone())
     }
 
-    /// Takes over what former leaders wrote, up to `observed_until`, and goes on with what this replica saw itself.
+    /// Takes over what former leaders wrote, up to `observed_until`, and goes on with what this replica saw itself;
+    /// returns since when the ledgers do not hold everything, if they do not.
     ///
-    /// Where its own observation began later, the time between is unknown: nobody was looking.
-    pub fn restore(&mut self, reports: &[KnownReport], observed_until: Option<Instant>) {
+    /// Where its own observation began later, the time between is unknown: nobody was looking. To be called again when
+    /// a former leader's last write shows late: what was written and what was seen are merged, never doubled.
+    pub fn restore(&mut self, reports: &[KnownReport], observed_until: Option<Instant>) -> Option<Instant> {
         self.restored = true;
+        self.is_kept = true;
+        let mut written_until: Option<Instant> = None;
         for line in &mut self.lines {
             let ledgers: Vec<&WrittenLine> = reports
                 .iter()
@@ -186,11 +193,17 @@ impl Record {
             let written = Timeline::from_entries(before);
             // What was written was seen, if only for a moment.
             let until = last.at.plus_ms(1).max(observed_until.unwrap_or(last.at));
-            let mut joined = join(written, until, &line.timeline);
+            let mut joined = join(written.clone(), until, &line.timeline);
+            let said = joined.entries() == written.entries();
             joined.set_rolled(rolled);
             line.timeline = Arc::new(joined);
+            if said {
+                continue;
+            }
             self.grown = true;
+            written_until = Some(written_until.map_or(last.at, |before| before.min(last.at)));
         }
+        written_until
     }
 
     /// Keeps the ledger of a period within its bounds, without changing a figure.
@@ -232,17 +245,30 @@ impl Record {
     }
 }
 
+/// How much later than a former leader this replica may have seen the same transition.
+const LAG_MS: i64 = 5_000;
+
 /// A written timeline that holds until `until`, continued by what this replica saw itself.
 fn join(mut written: Timeline, until: Instant, own: &Timeline) -> Timeline {
-    let begins = own.entries().first().map(|entry| entry.at);
+    let Some(last) = written.last().cloned() else { return own.clone() };
+    let seen = own.entries();
+    let after = seen.partition_point(|entry| entry.at <= last.at);
+    let begins = seen.first().map(|entry| entry.at);
+    let in_force = after.checked_sub(1).map(|index| &seen[index]);
     if begins.is_none_or(|begins| begins > until) {
         written.push(Entry::live(until, State::Unknown, None, Reason::NoLeader));
     }
-    let in_force = own.entries().iter().rev().find(|entry| entry.at <= until).cloned();
-    if let Some(entry) = in_force {
-        written.push(Entry { at: until, ..entry });
-    }
-    for entry in own.entries().iter().filter(|entry| entry.at > until) {
+    // What was written last, this replica saw, too, only a moment later: the same transition is not counted twice.
+    let twin = seen[after..].iter().position(|entry| entry.state == last.state && entry.at.ms_since(last.at) <= LAG_MS);
+    let next = match (in_force, twin) {
+        (Some(before), Some(index)) if before.state != last.state => after + index + 1,
+        (Some(before), None) if before.state != last.state && seen.get(after).is_none_or(|next| next.at > until) => {
+            written.push(Entry { at: until, ..before.clone() });
+            after
+        }
+        _ => after,
+    };
+    for entry in &seen[next..] {
         written.push(entry.clone());
     }
     written
@@ -277,6 +303,31 @@ mod tests {
         let own = line(&[(-500, State::Up), (107, State::Down), (121, State::Up)]);
         let joined = join(line(&[(0, State::Up)]), at(100), &own);
         assert_eq!(states(&joined), [(0, State::Up), (107, State::Down), (121, State::Up)]);
+    }
+
+    #[test]
+    fn what_the_leader_saw_a_moment_earlier_is_not_counted_twice() {
+        let own = line(&[(-500, State::Up), (101, State::Down), (200, State::Up)]);
+        let joined = join(line(&[(0, State::Up), (100, State::Down)]), at(100).plus_ms(1), &own);
+        assert_eq!(states(&joined), [(0, State::Up), (100, State::Down), (200, State::Up)]);
+    }
+
+    /// What a standby saw is proof, whatever the Lease says of the streams of the dead leader.
+    #[test]
+    fn what_the_leader_had_no_time_to_write_is_kept() {
+        let own = line(&[(-500, State::Up), (90, State::Down)]);
+        let joined = join(line(&[(0, State::Up)]), at(100), &own);
+        assert_eq!(states(&joined), [(0, State::Up), (90, State::Down)]);
+    }
+
+    /// A former leader's last write that shows late is merged into what was taken over before.
+    #[test]
+    fn taking_over_twice_changes_nothing() {
+        let own = line(&[(-500, State::Up), (107, State::Down), (121, State::Up)]);
+        let once = join(line(&[(0, State::Up)]), at(100), &own);
+        assert_eq!(join(line(&[(0, State::Up)]), at(100), &once), once);
+        let late = join(line(&[(0, State::Up), (106, State::Down)]), at(107), &once);
+        assert_eq!(states(&late), [(0, State::Up), (106, State::Down), (121, State::Up)]);
     }
 
     #[test]

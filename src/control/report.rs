@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::api::report::{Ledger, LedgerLine, Phase, SubjectKind};
+use crate::api::service::State;
 use crate::api::{GROUP, ServiceReportStatus, VERSION};
-use crate::domain::agreement::Terms;
+use crate::domain::agreement::{TargetTerms, Terms};
 use crate::domain::conditions::Finding;
 use crate::domain::digest::{self, Identity};
 use crate::domain::period::{Period, PeriodKey};
-use crate::domain::report::{Facts, Judged, Moment, contents, judge, phase_at};
+use crate::domain::report::{self as domain, Facts, Judged, Moment, contents, judge, phase_at};
 use crate::domain::time::{Instant, Interval};
 use crate::domain::timeline::Rolled;
 
@@ -123,6 +124,15 @@ impl Judging<'_> {
         let moment = Moment { as_of, horizon: self.horizon.min(as_of), phase };
         (judge(self.facts, |target| self.record.line(target), period, moment), moment)
     }
+}
+
+/// The next instant at which time alone changes a verdict. While a source is lost the time ahead is unknown.
+pub fn next_change(judging: &Judging<'_>, judged: &Judged) -> Option<Instant> {
+    let state = |target: &TargetTerms| {
+        let line = judging.record.line(target).filter(|_| judging.horizon >= judging.now);
+        line.and_then(|line| line.last().map(|last| last.state)).unwrap_or(State::Unknown)
+    };
+    domain::next_change(judging.facts, judged, state, judging.now)
 }
 
 /// The status of a report, with its findings.

@@ -77,10 +77,9 @@ impl Snapshot for View {
     fn visit(&self, sink: &mut dyn Sink) {
         let world = self.world.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let now = self.clock.now();
-        let horizon = world.horizon(now);
         for (key, entry) in world.services() {
             let Some(tracker) = &entry.tracker else { continue };
-            let state = if horizon < now { State::Unknown } else { tracker.composite().state };
+            let state = if world.horizon(key, now) < now { State::Unknown } else { tracker.composite().state };
             sink.service(&ServiceSample { namespace: &key.namespace, service: &key.name, state });
             for (rules, tracked) in tracker.rules().components.iter().zip(tracker.members()) {
                 let (ready, desired) = match tracked.observation {
@@ -99,7 +98,7 @@ impl Snapshot for View {
         }
         let Some(started) = world.started() else { return };
         for (key, entry) in world.agreements() {
-            visit_agreement(&world, key, entry, started, now, horizon, sink);
+            visit_agreement(&world, key, entry, started, now, sink);
         }
     }
 }
@@ -110,14 +109,15 @@ fn visit_agreement(
     entry: &AgreementEntry,
     started: Instant,
     now: Instant,
-    horizon: Instant,
     sink: &mut dyn Sink,
 ) {
     let Some(record) = &entry.record else { return };
     let Some(version) = record.terms.at(now) else { return };
     let terms = &version.value;
     let no_versions = Versions::default();
-    let service = world.services().get(&ObjectKey::new(key.namespace.clone(), record.service.clone()));
+    let service_key = ObjectKey::new(key.namespace.clone(), record.service.clone());
+    let service = world.services().get(&service_key);
+    let horizon = world.horizon(&service_key, now);
     let facts = Facts {
         terms: &record.terms,
         calendars: world.calendar_versions(),

@@ -30,6 +30,7 @@ pub use entries::{AgreementEntry, CalendarEntry, ServiceEntry};
 use super::queue::Queue;
 use super::record::KnownReport;
 use super::streams::{ALWAYS, Pulse, Stream, StreamState};
+use super::unwritten::Unwritten;
 
 /// Components by what they are measured by: `(service, index)`.
 #[derive(Debug, Default)]
@@ -69,6 +70,7 @@ pub struct World {
     reports: HashMap<(SubjectKind, ObjectKey), Vec<KnownReport>>,
     uses: Uses,
     queue: Queue,
+    unwritten: Unwritten,
     leadership: Option<Leadership>,
     /// Up to when the leader before proved its observation.
     observed_until: Option<Instant>,
@@ -94,6 +96,7 @@ impl Default for World {
             reports: HashMap::new(),
             uses: Uses::default(),
             queue: Queue::default(),
+            unwritten: Unwritten::default(),
             leadership: None,
             observed_until: None,
             started: None,
@@ -158,23 +161,11 @@ impl World {
         self.uses.pods.keys()
     }
 
-    /// Up to when every stream that figures rest on is proved: what the Lease carries.
+    /// Up to when every stream that figures rest on is proved and every ledger says what was seen: what the Lease
+    /// carries.
     pub fn proved_until(&self) -> Option<Instant> {
         let measured = self.streams.iter().filter(|(stream, _)| stream.is_measured());
-        measured.map(|(_, state)| state.proved_until).min().flatten()
-    }
-
-    /// Since when a stream that figures rest on shows nothing; none while all are live.
-    pub fn lost_since(&self) -> Option<Instant> {
-        self.streams
-            .iter()
-            .filter(|(stream, state)| stream.is_measured() && state.failure.is_some() && state.synced)
-            .filter_map(|(_, state)| state.blind_since)
-            .min()
-    }
-
-    /// Up to when states hold at `now`.
-    pub fn horizon(&self, now: Instant) -> Instant {
-        self.lost_since().unwrap_or(now).min(now)
+        let proved = measured.map(|(_, state)| state.proved_until).min().flatten()?;
+        Some(self.unwritten.first().map_or(proved, |first| first.min(proved)))
     }
 }

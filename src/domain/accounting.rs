@@ -2,6 +2,8 @@
 //!
 //! Conservation is exact: `out_of_hours + excluded + unknown + down + degraded + up = elapsed`.
 
+mod outlook;
+
 use std::cmp::Ordering;
 
 use crate::api::agreement::TreatAs;

@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::api::report::Phase;
+use crate::api::service::State;
 
 use super::accounting::{ClassSums, Figures, Judgement, Verdict, classify};
 use super::agreement::{TargetTerms, Terms};
 use super::calendar::Calendar;
 use super::limits::REPORT_PARTS;
 use super::period::{Period, rolling_window};
-use super::time::{Instant, Interval, clip_list};
+use super::time::{DAY_MS, Instant, Interval, clip_list};
 use super::timeline::{DownRun, Timeline};
 use super::version::Versions;
 
@@ -120,6 +121,36 @@ impl Judged {
         self.parts.last().and_then(|part| part.targets.get(part.headline))
     }
 }
+
+/// The next instant at which time alone changes a verdict or the service hours, if everything stays as it is: at the
+/// latest the end of the running part. `state` is what a target sees now.
+pub fn next_change(
+    facts: Facts<'_>,
+    judged: &Judged,
+    state: impl Fn(&TargetTerms) -> State,
+    now: Instant,
+) -> Option<Instant> {
+    let part = judged.parts.last().filter(|part| part.span.contains(now))?;
+    let terms = &facts.terms.at(now)?.value;
+    let ahead = Interval::new(now, part.span.to.min(now.plus_ms(HOURS_AHEAD_MS)))?;
+    let hours = hours_within(facts.calendars, terms.calendar.as_ref(), ahead);
+    let edge = match hours.first() {
+        Some(open) if open.from > now => return Some(open.from),
+        Some(open) => open.to,
+        None => return Some(ahead.to),
+    };
+    let changes = part.targets.iter().filter_map(|target| {
+        let ms = target.figures.verdict_changes_after(state(&target.terms), edge.ms_since(now))?;
+        Some(now.plus_ms(ms.max(LOOK_AGAIN_MS)))
+    });
+    changes.chain([edge]).min()
+}
+
+/// How far ahead service hours are asked for: a week shows every weekly edge.
+const HOURS_AHEAD_MS: i64 = 7 * DAY_MS;
+
+/// A forecast that does not come true, because loss is excluded meanwhile, is not looked at more often than this.
+const LOOK_AGAIN_MS: i64 = 1_000;
 
 /// Judges one period for one instant.
 pub fn judge(

@@ -76,6 +76,12 @@ pub struct ServiceRules {
 }
 
 impl ServiceRules {
+    /// Whether the state of the service follows this dependency: it is critical, or a member of a group.
+    pub fn rests_on(&self, dependency: usize) -> bool {
+        let member = self.components.len() + dependency;
+        self.dependencies[dependency].critical || self.groups.iter().any(|group| group.members.contains(&member))
+    }
+
     /// Validates a spec once; all errors are named, not just the first.
     pub fn from_spec(spec: &ServiceSpec) -> Result<Self, Vec<Violation>> {
         let mut violations = Vec::new();

@@ -101,12 +101,16 @@ impl World {
         let since = entry.record.lines.first().and_then(|line| line.timeline.last()).map_or(now, |last| last.at);
         let Some(record) = self.agreements.get_mut(key).and_then(|entry| entry.record.as_mut()) else { return };
         let begun = record.lines.iter().any(|line| !line.timeline.entries().is_empty());
-        record.note(tracker, if begun { now } else { since.max(created).min(now) });
+        let at = if begun { now } else { since.max(created).min(now) };
+        if record.note(tracker, at) {
+            self.unwritten.note(&Subject::Agreement(key.clone()), at);
+        }
     }
 
     pub(super) fn forget_agreement(&mut self, key: &ObjectKey) {
         let Some(entry) = self.agreements.remove(key) else { return };
         self.queue.forget(&Subject::Agreement(key.clone()));
+        self.unwritten.clear(&Subject::Agreement(key.clone()));
         for users in self.uses.calendars.values_mut() {
             users.remove(key);
         }

@@ -45,6 +45,8 @@ impl World {
                 let first = state.failure.as_ref() != Some(&failure);
                 state.failure = Some(failure);
                 if first {
+                    // What was never listed is now known to be refused.
+                    self.look_again(stream, None, now);
                     self.mark_all();
                 }
             }

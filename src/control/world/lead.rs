@@ -46,6 +46,7 @@ impl World {
     pub fn lead(&mut self, leadership: Leadership, observed_until: Option<Instant>) {
         self.leadership = Some(leadership);
         self.observed_until = observed_until;
+        self.unwritten.clear_all();
         self.restore_all();
         self.mark_all();
     }
@@ -114,9 +115,9 @@ impl World {
                 reports.push(report);
             }
         }
-        entry.record.restore(&reports, self.observed_until);
+        let unwritten = entry.record.restore(&reports, self.observed_until);
         self.remember_sources(key);
-        self.queue.mark(Subject::Service(key.clone()));
+        self.note_restored(Subject::Service(key.clone()), unwritten);
     }
 
     /// Takes over the ledgers of an agreement's reports.
@@ -129,8 +130,36 @@ impl World {
         if record.restored {
             return;
         }
-        record.restore(reports.map(Vec::as_slice).unwrap_or_default(), self.observed_until);
-        self.queue.mark(Subject::Agreement(key.clone()));
+        let unwritten = record.restore(reports.map(Vec::as_slice).unwrap_or_default(), self.observed_until);
+        self.note_restored(Subject::Agreement(key.clone()), unwritten);
+    }
+
+    fn note_restored(&mut self, subject: Subject, unwritten: Option<Instant>) {
+        if let Some(at) = unwritten {
+            self.unwritten.note(&subject, at);
+        }
+        self.queue.mark(subject);
+    }
+
+    /// A former leader's last write shows after this replica took over: it is taken over as well.
+    pub(super) fn restore_again(&mut self, subject: &Subject) {
+        match subject {
+            Subject::Service(key) => {
+                if let Some(entry) = self.services.get_mut(key) {
+                    entry.record.restored = false;
+                }
+                self.restore_service(key);
+            }
+            Subject::Agreement(key) => {
+                let Some(record) = self.agreements.get_mut(key).and_then(|entry| entry.record.as_mut()) else { return };
+                record.restored = false;
+                let service = ObjectKey::new(key.namespace.clone(), record.service.clone());
+                self.restore_agreement(key);
+                // The Service shows what the agreement's ledger says.
+                self.restore_again(&Subject::Service(service));
+            }
+            Subject::Calendar(_) => {}
+        }
     }
 
     /// What a service was measured by before this process was there once: gone now, it is down and not unseen.

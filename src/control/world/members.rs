@@ -104,46 +104,51 @@ impl World {
             if !visited.insert(key.clone()) {
                 continue;
             }
-            let Some(composite) = self.note(&key, at) else { continue };
+            if !self.note(&key, at) {
+                continue;
+            }
             for (dependent, index) in self.uses.dependents.get(&key).cloned().unwrap_or_default() {
+                // What is not shared is not told, and an edge inside a cycle decides nothing.
+                let member = self.dependency_state(&dependent, &key);
                 let Some(entry) = self.services.get_mut(&dependent) else { continue };
-                // Edges inside a cycle decide nothing.
-                if entry.cycle.contains(&key.name) && dependent.namespace == key.namespace {
-                    self.queue.mark(Subject::Service(dependent));
-                    continue;
-                }
                 let Some(tracker) = entry.tracker.as_mut() else { continue };
-                if tracker.set_dependency(index, composite, at) {
+                if tracker.set_dependency(index, member, at) {
                     waiting.push_back(dependent);
+                } else {
+                    self.queue.mark(Subject::Service(dependent));
                 }
             }
         }
     }
 
-    /// Notes the present state of one service and marks what shows it.
-    fn note(&mut self, service: &ObjectKey, at: Instant) -> Option<Member> {
+    /// Notes the present state of one service and marks what shows it; false if nothing is known of it.
+    fn note(&mut self, service: &ObjectKey, at: Instant) -> bool {
         let started = self.started.is_some();
         let leading = self.leadership.is_some();
-        let entry = self.services.get_mut(service)?;
-        let tracker = entry.tracker.as_ref()?;
-        let composite = tracker.composite();
+        let Some(entry) = self.services.get_mut(service) else { return false };
+        let Some(tracker) = &entry.tracker else { return false };
         self.queue.mark(Subject::Service(service.clone()));
         if started {
-            entry.record.note(tracker, at);
-            if !leading {
+            if entry.record.note(tracker, at) {
+                self.unwritten.note(&Subject::Service(service.clone()), at);
+            }
+            if !leading && !entry.record.is_kept {
                 entry.record.forget_before(at.minus_ms(STANDBY_MS));
             }
             for key in self.uses.agreements.get(service).into_iter().flatten() {
                 let Some(agreement) = self.agreements.get_mut(key) else { continue };
                 let Some(record) = agreement.record.as_mut() else { continue };
-                record.note(tracker, at);
-                if !leading {
+                let subject = Subject::Agreement(key.clone());
+                if record.note(tracker, at) {
+                    self.unwritten.note(&subject, at);
+                }
+                if !leading && !record.is_kept {
                     record.forget_before(at.minus_ms(STANDBY_MS));
                 }
-                self.queue.mark(Subject::Agreement(key.clone()));
+                self.queue.mark(subject);
             }
         }
-        Some(Member { state: composite.state, reason: composite.reason })
+        true
     }
 
     /// Sees to it that the service is looked at when time alone changes a basis.

@@ -49,12 +49,15 @@ impl World {
                 Subject::Agreement(key) => self.plan_agreement(key, leadership.epoch, now),
                 Subject::Calendar(name) => self.plan_calendar(name, now),
             };
-            if let Some(batch) = batch.filter(|batch| !batch.writes.is_empty()) {
-                if let Some(writing) = self.writing(&subject) {
-                    writing.in_flight = true;
-                    writing.at = Some(now);
+            match batch.filter(|batch| !batch.writes.is_empty()) {
+                Some(batch) => {
+                    if let Some(writing) = self.writing(&subject) {
+                        writing.in_flight = true;
+                        writing.at = Some(now);
+                    }
+                    batches.push(batch);
                 }
-                batches.push(batch);
+                None => self.all_written(&subject),
             }
         }
         for (subject, at) in postponed {
@@ -115,7 +118,7 @@ impl World {
 
     fn plan_service(&mut self, key: &ObjectKey, epoch: i64, now: Instant) -> Option<Batch> {
         self.tick(key, now);
-        let horizon = self.horizon(now);
+        let horizon = self.horizon(key, now);
         let around = self.around(key);
         let covered = self.is_covered(key);
         let known = self.reports.get(&(SubjectKind::Service, key.clone())).cloned().unwrap_or_default();
@@ -166,8 +169,6 @@ impl World {
     }
 
     fn plan_agreement(&mut self, key: &ObjectKey, epoch: i64, now: Instant) -> Option<Batch> {
-        let horizon = self.horizon(now);
-        let lost_since = self.lost_since();
         let known = self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone())).cloned().unwrap_or_default();
         let entry = self.agreements.get_mut(key)?;
         entry.planned = true;
@@ -190,6 +191,8 @@ impl World {
         let record = entry.record.as_ref().expect("looked up above");
         let service_key = ObjectKey::new(key.namespace.clone(), record.service.clone());
         let version = record.terms.at(now).or_else(|| record.terms.newest())?.clone();
+        let lost_since = self.lost_since(&service_key);
+        let horizon = lost_since.unwrap_or(now).min(now);
         let obstacle = self.obstacle(&version.value, &service_key);
         let no_versions = Versions::default();
         let service = self.services.get(&service_key);
@@ -205,6 +208,7 @@ impl World {
         let edge = if measurable { plan_reports(judging, &known, epoch, &mut batch) } else { None };
         let period = report::ledger_period(&version.value, now);
         let judged = measurable.then(|| judging.judge(&period).0);
+        let change = judged.as_ref().and_then(|judged| report::next_change(&judging, judged));
         let shown = Shown {
             version: &version,
             period: &period,
@@ -231,7 +235,7 @@ impl World {
         let refresh = refresh_deadline(&entry.writing, known, moving, now);
         let term = Some(version.value.end()).filter(|end| *end > now && *end < Instant::MAX);
         let verdict = shown.judged.and_then(|judged| judged.verdict);
-        self.queue.mark_at(Subject::Agreement(key.clone()), [edge, refresh, term].into_iter().flatten().min());
+        self.queue.mark_at(Subject::Agreement(key.clone()), [edge, refresh, term, change].into_iter().flatten().min());
         let entry = self.agreements.get_mut(key)?;
         if entry.verdict != verdict {
             entry.verdict = verdict;

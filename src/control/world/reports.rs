@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::api::report::{LedgerLine, SubjectKind};
+use crate::api::report::{LedgerLine, Phase, SubjectKind};
 use crate::control::fingerprint;
 use crate::control::record::{KnownReport, WrittenLine};
 use crate::control::subject::Subject;
@@ -22,12 +22,14 @@ impl World {
         };
         let subject = ObjectKey::new(key.namespace.clone(), seen.spec.subject.name.as_str());
         let status = seen.status.unwrap_or_default();
-        let leading = self.leadership.is_some() && self.started.is_some();
+        let leading = self.leadership.filter(|_| self.started.is_some());
         let fingerprint = fingerprint::report(&status).0;
         let list = self.reports.entry((seen.spec.subject.kind, subject.clone())).or_default();
         let known = list.iter_mut().find(|report| report.key == key);
         // What this replica wrote itself is in its own lines.
-        let keep_ledger = !leading || known.is_none();
+        let open = status.ledger.as_ref().filter(|_| status.phase != Some(Phase::Closed));
+        let is_foreign = leading.is_some_and(|leading| open.is_some_and(|ledger| ledger.epoch != leading.epoch));
+        let keep_ledger = leading.is_none() || known.is_none() || is_foreign;
         let ledger = status.ledger.as_ref().filter(|_| keep_ledger).map(|ledger| {
             let read = |line: &LedgerLine| {
                 let entries = line.entries.iter().filter_map(|text| Entry::parse(text).ok()).collect();
@@ -59,7 +61,11 @@ impl World {
             }
         }
         if changed {
-            self.queue.mark(subject_of(seen.spec.subject.kind, subject));
+            let subject = subject_of(seen.spec.subject.kind, subject);
+            if is_foreign {
+                self.restore_again(&subject);
+            }
+            self.queue.mark(subject);
         }
     }
 

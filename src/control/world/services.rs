@@ -178,6 +178,7 @@ impl World {
             self.unindex_service(key, tracker.rules());
         }
         self.queue.forget(&Subject::Service(key.clone()));
+        self.unwritten.clear(&Subject::Service(key.clone()));
         for member in entry.cycle {
             self.find_cycles(&ObjectKey::new(key.namespace.clone(), member));
         }
@@ -238,7 +239,7 @@ impl World {
     }
 }
 
-fn dependency_key(key: &ObjectKey, dependency: &DependencyRules) -> Option<ObjectKey> {
+pub(super) fn dependency_key(key: &ObjectKey, dependency: &DependencyRules) -> Option<ObjectKey> {
     let reference = dependency.service.as_ref()?;
     let namespace = reference.namespace.as_ref().map_or(key.namespace.clone(), |name| name.as_str().into());
     Some(ObjectKey::new(namespace, reference.name.as_str()))

@@ -1,5 +1,6 @@
 //! What the plan of one object reads of others.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::control::agreement::Obstacle;
@@ -8,10 +9,12 @@ use crate::control::streams::Stream;
 use crate::control::watch::WatchFailure;
 use crate::domain::agreement::Terms;
 use crate::domain::service::{ComponentRules, Measure};
+use crate::domain::time::Instant;
 use crate::observe::facts::ObjectKey;
 
 use super::World;
 use super::members::selection;
+use super::services::dependency_key;
 
 impl World {
     /// What the status of a service shows of others.
@@ -51,6 +54,38 @@ impl World {
         around.lost.sort();
         around.lost.dedup();
         around
+    }
+
+    /// Since when a stream that the state of a service rests on shows nothing; none while all are live. Its critical
+    /// dependencies count: their state is its own.
+    pub fn lost_since(&self, service: &ObjectKey) -> Option<Instant> {
+        let mut first: Option<Instant> = None;
+        let mut waiting = vec![service.clone()];
+        let mut visited: HashSet<ObjectKey> = HashSet::new();
+        while let Some(key) = waiting.pop() {
+            let Some(tracker) = self.services.get(&key).and_then(|entry| entry.tracker.as_ref()) else { continue };
+            let rules = tracker.rules();
+            let sources = rules.components.iter().flat_map(|component| sources(&key.namespace, component));
+            let lost = sources.filter_map(|stream| {
+                let state = self.streams.get(&stream)?;
+                state.blind_since.filter(|_| state.failure.is_some() && state.synced)
+            });
+            first = first.into_iter().chain(lost).min();
+            for (index, _) in rules.dependencies.iter().enumerate().filter(|(index, _)| rules.rests_on(*index)) {
+                if let Some(other) = dependency_key(&key, &rules.dependencies[index])
+                    && self.visible_state(&key, &other).is_some()
+                    && visited.insert(other.clone())
+                {
+                    waiting.push(other);
+                }
+            }
+        }
+        first
+    }
+
+    /// Up to when the state of a service holds at `now`.
+    pub fn horizon(&self, service: &ObjectKey, now: Instant) -> Instant {
+        self.lost_since(service).unwrap_or(now).min(now)
     }
 
     /// Whether an agreement measures what `kubectl get its` shows, so that the service needs no report of its own.

@@ -17,7 +17,10 @@ impl World {
         let Some(writing) = self.writing(subject) else { return };
         writing.in_flight = false;
         match &outcome.failure {
-            None => writing.failures = 0,
+            None => {
+                writing.failures = 0;
+                self.all_written(subject);
+            }
             Some(WriteFailure::Gone) => {
                 writing.failures = 0;
                 self.queue.mark(subject.clone());
@@ -34,6 +37,21 @@ impl World {
         }
         // What changed while the batch was under way waits for its turn.
         self.queue.mark(subject.clone());
+    }
+
+    /// Everything of a subject is in its ledger, unless it grew meanwhile.
+    pub(super) fn all_written(&mut self, subject: &Subject) {
+        let grown = match subject {
+            Subject::Service(key) => self.services.get(key).is_some_and(|entry| entry.record.grown),
+            Subject::Agreement(key) => {
+                let record = self.agreements.get(key).and_then(|entry| entry.record.as_ref());
+                record.is_some_and(|record| record.grown)
+            }
+            Subject::Calendar(_) => false,
+        };
+        if !grown {
+            self.unwritten.clear(subject);
+        }
     }
 
     fn keep_growth(&mut self, subject: &Subject) {

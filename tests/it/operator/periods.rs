@@ -15,14 +15,14 @@ on_both_servers! {
 const GRACE: &str = "3s";
 
 /// The Monday 00:00 UTC after an instant.
-fn week_end(after: Timestamp) -> Timestamp {
+pub fn week_end(after: Timestamp) -> Timestamp {
     let zoned = after.in_tz("UTC").unwrap();
     let days = 7 - i64::from(zoned.weekday().to_monday_zero_offset());
     zoned.start_of_day().unwrap().checked_add(Span::new().days(days)).unwrap().timestamp()
 }
 
 /// The flag that makes a week end `lead` from now, and that end.
-fn offset_to(end: Timestamp, lead: SignedDuration) -> String {
+pub fn offset_to(end: Timestamp, lead: SignedDuration) -> String {
     let offset = end.duration_since(now()) - lead;
     format!("--test-clock-offset-ms={}", offset.as_millis())
 }

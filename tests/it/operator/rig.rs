@@ -75,7 +75,6 @@ pub struct Rig {
 
 /// A running operator; dropping it ends it at once.
 pub struct Operator {
-    pub name: String,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), OperatorError>>,
 }
@@ -200,7 +199,7 @@ impl Rig {
             }
             ended
         });
-        Operator { name: name.to_owned(), stop: Some(stop), task }
+        Operator { stop: Some(stop), task }
     }
 
     fn user(&self, operator: &str) -> String {

@@ -112,7 +112,6 @@ async fn a_lost_answer_makes_no_second_entry() {
 
 /// Fault row 23: what may not be read is named where it matters; the rest works.
 #[tokio::test]
-#[ignore = "known to fail: a source that is refused is not named everywhere yet"]
 async fn a_missing_permission_is_named_where_it_matters() {
     let rig = Rig::fake().await;
     rig.fake_server().deny(None, "apps", "daemonsets");
@@ -140,7 +139,6 @@ async fn a_missing_permission_is_named_where_it_matters() {
 
 /// A permission that is taken away while the operator runs makes unknown what rests on it, and nothing else.
 #[tokio::test]
-#[ignore = "known to fail: a source that is refused is not named everywhere yet"]
 async fn a_permission_taken_away_hides_only_what_rests_on_it() {
     let rig = Rig::fake().await;
     scene(&rig).await;
