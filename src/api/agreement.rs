@@ -171,7 +171,7 @@ pub enum PeriodKind {
 /// The agreed time in which a service is measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceHours {
-    /// Name of a ServiceCalendar.
+    /// Name of a `ServiceCalendar`.
     pub calendar: super::values::ObjectName,
 }
 
@@ -261,10 +261,10 @@ pub struct ErrorBudget {
     /// Name of the target. Default: the first contractual one with an objective.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<PartName>,
-    /// Share of the budget spent from which the state is AtRisk, percent. Default: "75".
+    /// Share of the budget spent from which the state is `AtRisk`, percent. Default: "75".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warn_at: Option<Percent>,
-    /// Share of the budget spent from which BudgetAvailable is False, percent. Default: "100".
+    /// Share of the budget spent from which `BudgetAvailable` is False, percent. Default: "100".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent_at: Option<Percent>,
 }
@@ -295,7 +295,7 @@ pub struct ServiceLevelAgreementStatus {
     /// The type in force.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<AgreementType>,
-    /// Worst verdict of the contractual targets: OnTrack, AtRisk, Indeterminate or Breached.
+    /// Worst verdict of the contractual targets: `OnTrack`, `AtRisk`, Indeterminate or Breached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// The measured state of the headline target now.
@@ -448,7 +448,7 @@ pub struct TargetStatus {
     /// With nothing excluded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
-    /// OnTrack, AtRisk, Indeterminate or Breached.
+    /// `OnTrack`, `AtRisk`, Indeterminate or Breached.
     pub verdict: String,
     /// Whether no missing fact could change the verdict.
     pub certain: bool,

@@ -184,7 +184,7 @@ pub struct ServiceReportStatus {
     /// Open, Provisional or Closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-    /// OnTrack, AtRisk, Breached or Indeterminate while open; Met, Missed or Indeterminate from the period's end on.
+    /// `OnTrack`, `AtRisk`, Breached or Indeterminate while open; Met, Missed or Indeterminate from the period's end on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
     /// The instant for which the figures were computed; of a closed report the end of its grace for late facts.

@@ -186,7 +186,7 @@ pub struct Component {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload_ref: Option<WorkloadReference>,
 
-    /// A core Service (`kubectl get svc`) whose EndpointSlices are the measure: what traffic really reaches.
+    /// A core Service (`kubectl get svc`) whose `EndpointSlices` are the measure: what traffic really reaches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints_of: Option<ObjectName>,
 
@@ -238,9 +238,9 @@ pub enum WorkloadApiVersion {
 pub enum WorkloadKind {
     /// A Deployment.
     Deployment,
-    /// A StatefulSet.
+    /// A `StatefulSet`.
     StatefulSet,
-    /// A DaemonSet.
+    /// A `DaemonSet`.
     DaemonSet,
 }
 

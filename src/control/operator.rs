@@ -133,7 +133,7 @@ impl Engine {
         let writer = Writer::new(client.clone(), gate.clone(), &settings.identity, metrics.clone());
         Self {
             caches: health.check("caches"),
-            heart: health.heartbeat("engine", Duration::from_secs(60)),
+            heart: health.heartbeat("engine", Duration::from_mins(1)),
             client,
             clock,
             world,
@@ -158,7 +158,7 @@ impl Engine {
             let wake = self.step();
             tokio::select! {
                 change = self.changes.recv() => match change {
-                    Some((stream, change)) => self.take(stream, change),
+                    Some((stream, change)) => self.take(&stream, change),
                     None => return,
                 },
                 Some(event) = self.lease_events.recv() => self.lease(event),
@@ -224,11 +224,11 @@ impl Engine {
         }
     }
 
-    fn take(&mut self, stream: Stream, change: Change) {
+    fn take(&mut self, stream: &Stream, change: Change) {
         let now = self.clock.now();
         let mut world = write_lock(&self.world);
-        tell_failure(&world, &stream, &change, &self.metrics);
-        world.take(&stream, change, now);
+        tell_failure(&world, stream, &change, &self.metrics);
+        world.take(stream, change, now);
         for _ in 0..CHANGES_AT_ONCE {
             let Ok((stream, change)) = self.changes.try_recv() else { break };
             tell_failure(&world, &stream, &change, &self.metrics);
@@ -307,7 +307,7 @@ fn tell_failure(world: &World, stream: &Stream, change: &Change, metrics: &Metri
             );
         }
         WatchFailure::Unreachable(message) => {
-            tracing::warn!(stream = stream.name(), message, "the watch was interrupted")
+            tracing::warn!(stream = stream.name(), message, "the watch was interrupted");
         }
     }
 }

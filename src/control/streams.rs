@@ -14,7 +14,7 @@ use super::watch::{WatchFailure, Watched};
 pub enum Stream {
     /// Core Services.
     CoreServices,
-    /// EndpointSlices that belong to a core Service.
+    /// `EndpointSlices` that belong to a core Service.
     Slices,
     /// Workloads of one kind.
     Workloads(WorkloadKind),

@@ -63,9 +63,9 @@ const WATCH_SECONDS: u32 = 290;
 const PAGE: u32 = 500;
 
 /// Runs one watch until the receiver is gone.
-pub async fn run<T: Send>(client: Client, watched: Watched, tag: T, sender: mpsc::Sender<(T, Change)>)
+pub async fn run<T>(client: Client, watched: Watched, tag: T, sender: mpsc::Sender<(T, Change)>)
 where
-    T: Clone,
+    T: Clone + Send,
 {
     let mut watch = Watch { client, watched, tag, sender, version: None, streaming: true, failures: 0 };
     while !watch.sender.is_closed() {
@@ -151,7 +151,7 @@ impl<T: Clone + Send> Watch<T> {
         let stream = tokio::time::timeout(STALLED, connect).await.map_err(|_| stalled())?;
         let stream = match stream {
             Ok(stream) => stream,
-            Err(error) => return self.refused(error, initial),
+            Err(error) => return self.refused(&error, initial),
         };
         let mut stream = std::pin::pin!(stream);
         self.send(if initial { Change::Restarted } else { Change::Resumed }).await?;
@@ -163,7 +163,7 @@ impl<T: Clone + Send> Watch<T> {
                 }
                 None => return Ok(()),
                 Some(Ok(event)) => self.event(event).await?,
-                Some(Err(error)) => return self.refused(error, false),
+                Some(Err(error)) => return self.refused(&error, false),
             }
         }
     }
@@ -212,7 +212,7 @@ impl<T: Clone + Send> Watch<T> {
                 .map_err(|error| Stop::Failed(WatchFailure::Unreachable(error.to_string())))?;
             let page: Page = match self.client.request(request).await {
                 Ok(page) => page,
-                Err(error) => return self.refused(error, false),
+                Err(error) => return self.refused(&error, false),
             };
             if !begun {
                 self.send(Change::Restarted).await?;
@@ -229,8 +229,8 @@ impl<T: Clone + Send> Watch<T> {
         }
     }
 
-    fn refused(&mut self, error: kube::Error, initial: bool) -> Result<(), Stop> {
-        let kube::Error::Api(status) = &error else {
+    fn refused(&mut self, error: &kube::Error, initial: bool) -> Result<(), Stop> {
+        let kube::Error::Api(status) = error else {
             return Err(Stop::Failed(WatchFailure::Unreachable(error.to_string())));
         };
         match status.code {

@@ -1,4 +1,4 @@
-//! From the spec of a ServiceCalendar to a validated calendar.
+//! From the spec of a `ServiceCalendar` to a validated calendar.
 
 use crate::api::ServiceCalendarSpec;
 

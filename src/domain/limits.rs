@@ -29,7 +29,7 @@ pub const CYCLE_NAMES: usize = 5;
 /// `progressDeadlineSeconds`: the default of a Deployment.
 pub const SCALE_UP_GRACE_MS: i64 = 10 * 60 * 1000;
 
-/// Age from which the change-trigger time of an EndpointSlice is not believed: a slice controller that far behind
+/// Age from which the change-trigger time of an `EndpointSlice` is not believed: a slice controller that far behind
 /// tells nothing about this update.
 pub const TRIGGER_AGE_MS: i64 = 60 * 1000;
 

@@ -1,6 +1,6 @@
 //! From endpoints and replicas to the state of a component.
 //!
-//! The ready count follows the EndpointSlice contract and what kube-proxy does with it: traffic is the truth.
+//! The ready count follows the `EndpointSlice` contract and what kube-proxy does with it: traffic is the truth.
 
 use crate::api::service::{State, Terminating};
 
@@ -139,7 +139,7 @@ pub enum Observation {
 /// from 2 to 10 is not an outage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Basis {
-    basis: Option<u32>,
+    replicas: Option<u32>,
     desired: u32,
     raised_at: Option<Instant>,
 }
@@ -147,8 +147,8 @@ pub struct Basis {
 impl Basis {
     /// Takes in an observation made at `at`; returns the basis from then on.
     pub fn observe(&mut self, desired: u32, ready: u32, at: Instant) -> u32 {
-        let Some(before) = self.basis else {
-            *self = Self { basis: Some(desired), desired, raised_at: None };
+        let Some(before) = self.replicas else {
+            *self = Self { replicas: Some(desired), desired, raised_at: None };
             return desired;
         };
         if desired > self.desired {
@@ -160,13 +160,13 @@ impl Basis {
         if basis >= desired {
             self.raised_at = None;
         }
-        self.basis = Some(basis);
+        self.replicas = Some(basis);
         basis
     }
 
     /// The wanted replicas seen last.
     pub fn desired(&self) -> Option<u32> {
-        self.basis.map(|_| self.desired)
+        self.replicas.map(|_| self.desired)
     }
 
     /// The instant at which time alone changes the basis.

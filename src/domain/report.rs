@@ -183,7 +183,7 @@ pub fn judge(
 
 /// The parts of a window: a change of the judged terms begins another; other edits do not. Outside the term there is
 /// none.
-fn parts_of<'a>(facts: Facts<'a>, window: Interval) -> Vec<(Interval, &'a super::version::Version<Terms>)> {
+fn parts_of(facts: Facts<'_>, window: Interval) -> Vec<(Interval, &super::version::Version<Terms>)> {
     let mut parts: Vec<(Interval, &super::version::Version<Terms>)> = Vec::new();
     for (span, version) in facts.terms.within(window) {
         if let Some((last, before)) = parts.last_mut()

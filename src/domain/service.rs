@@ -15,7 +15,7 @@ use super::violation::Violation;
 /// What a component is measured by.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Measure {
-    /// EndpointSlices of the core Service of this name.
+    /// `EndpointSlices` of the core Service of this name.
     Endpoints(Arc<str>),
     /// Available replicas of the workload.
     Workload,

@@ -1,4 +1,4 @@
-//! The endpoints of core Services, by service: what EndpointSlices say together.
+//! The endpoints of core Services, by service: what `EndpointSlices` say together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,17 +62,14 @@ impl EndpointIndex {
         };
         let entry = self.entries.entry(service.clone()).or_default();
         let known = entry.slices.iter_mut().find(|(name, _)| **name == *slice.metadata.name);
-        let (changed, worse) = match known {
-            Some((_, before)) => {
-                let difference = compare(before, &endpoints);
-                *before = endpoints.into();
-                difference
-            }
-            None => {
-                let added = endpoints.len();
-                entry.slices.push((slice.metadata.name.as_str().into(), endpoints.into()));
-                (added, false)
-            }
+        let (changed, worse) = if let Some((_, before)) = known {
+            let difference = compare(before, &endpoints);
+            *before = endpoints.into();
+            difference
+        } else {
+            let added = endpoints.len();
+            entry.slices.push((slice.metadata.name.as_str().into(), endpoints.into()));
+            (added, false)
         };
         if changed > 0 {
             entry.changed_at = Some(now);

@@ -76,7 +76,7 @@ pub struct Named {
     pub metadata: Metadata,
 }
 
-/// An EndpointSlice.
+/// An `EndpointSlice`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Slice {
@@ -188,14 +188,14 @@ pub struct CoreService {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CoreServiceSpec {
-    /// ClusterIP, ExternalName and so on.
+    /// `ClusterIP`, `ExternalName` and so on.
     #[serde(rename = "type")]
     pub kind: String,
     /// Whether endpoints are published before they are ready.
     pub publish_not_ready_addresses: bool,
 }
 
-/// A Deployment, StatefulSet or DaemonSet.
+/// A Deployment, `StatefulSet` or `DaemonSet`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Workload {

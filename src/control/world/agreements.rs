@@ -60,16 +60,13 @@ impl World {
                 let service = terms.service.clone();
                 let calendar = terms.calendar.clone();
                 let terms = Arc::new(terms);
-                match &mut entry.record {
-                    Some(record) => {
-                        record.terms.accept(Version { since: now, digest, value: terms });
-                        record.match_lines();
-                    }
-                    None => {
-                        let versions = Versions::starting_with(Version { since: created, digest, value: terms });
-                        let kind = SubjectKind::ServiceLevelAgreement;
-                        entry.record = Some(Record::new(kind, key.clone(), &uid, created, service.clone(), versions));
-                    }
+                if let Some(record) = &mut entry.record {
+                    record.terms.accept(Version { since: now, digest, value: terms });
+                    record.match_lines();
+                } else {
+                    let versions = Versions::starting_with(Version { since: created, digest, value: terms });
+                    let kind = SubjectKind::ServiceLevelAgreement;
+                    entry.record = Some(Record::new(kind, key.clone(), &uid, created, service.clone(), versions));
                 }
                 let service_key = ObjectKey::new(key.namespace.clone(), service);
                 let list = self.uses.agreements.entry(service_key.clone()).or_default();

@@ -153,7 +153,11 @@ impl World {
 
     /// Sees to it that the service is looked at when time alone changes a basis.
     pub(super) fn watch_basis(&mut self, service: &ObjectKey) {
-        let deadline = self.services.get(service).and_then(|entry| entry.tracker.as_ref()).and_then(|t| t.deadline());
+        let deadline = self
+            .services
+            .get(service)
+            .and_then(|entry| entry.tracker.as_ref())
+            .and_then(crate::domain::tracker::ServiceTracker::deadline);
         if deadline.is_some() {
             self.queue.mark_at(Subject::Service(service.clone()), deadline);
         }

@@ -32,13 +32,12 @@ impl World {
             && let Some(subject) = self.queue.take()
         {
             match self.earliest(&subject) {
-                Busy::Now => {}
                 Busy::InFlight => continue,
                 Busy::Until(at) if at > now => {
                     postponed.push((subject, at));
                     continue;
                 }
-                Busy::Until(_) => {}
+                Busy::Now | Busy::Until(_) => {}
             }
             if self.awaits_verdict(&subject) {
                 self.queue.mark(subject);
@@ -140,7 +139,7 @@ impl World {
             writes: Vec::new(),
             transitions: Vec::new(),
         };
-        let mut deadline = entry.tracker.as_ref().and_then(|tracker| tracker.deadline());
+        let mut deadline = entry.tracker.as_ref().and_then(crate::domain::tracker::ServiceTracker::deadline);
         if !covered && entry.stage.is_measured() && entry.tracker.is_some() {
             let facts = Facts {
                 terms: &entry.record.terms,

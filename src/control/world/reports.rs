@@ -53,12 +53,11 @@ impl World {
             ledger: ledger.unwrap_or_default(),
         };
         let changed = known.as_ref().is_none_or(|known| known.fingerprint != report.fingerprint);
-        match known {
-            Some(known) => *known = report,
-            None => {
-                list.push(report);
-                list.sort_by_key(|report| report.start);
-            }
+        if let Some(known) = known {
+            *known = report;
+        } else {
+            list.push(report);
+            list.sort_by_key(|report| report.start);
         }
         if changed {
             let subject = subject_of(seen.spec.subject.kind, subject);

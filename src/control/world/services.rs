@@ -188,7 +188,7 @@ impl World {
     /// Finds the dependency cycle that a service is part of: the Services that it reaches and that reach it.
     pub(super) fn find_cycles(&mut self, key: &ObjectKey) {
         let before: Vec<Arc<str>> = self.services.get(key).map(|entry| entry.cycle.clone()).unwrap_or_default();
-        let reached = self.reachable(key, |world, at| world.dependencies_of(at));
+        let reached = self.reachable(key, super::World::dependencies_of);
         let cycle: BTreeSet<ObjectKey> = if reached.contains(key) {
             let reaching = self.reachable(key, |world, at| {
                 world.uses.dependents.get(at).into_iter().flatten().map(|(user, _)| user.clone()).collect()

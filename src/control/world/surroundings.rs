@@ -110,7 +110,8 @@ impl World {
         }
         let rules = entry.tracker.as_ref()?.rules();
         let missing = terms.targets.iter().flat_map(|target| target.components.iter().flat_map(|names| names.iter()));
-        let missing = missing.filter(|name| !rules.components.iter().any(|component| component.name == **name)).next();
+        let missing =
+            missing.into_iter().find(|name| !rules.components.iter().any(|component| component.name == **name));
         missing.map(|name| {
             let message = format!("targets: readiness.components: Service {} has no component {name}", service.name);
             Obstacle::ComponentNotFound(message)

@@ -51,7 +51,7 @@ mod tests {
             min_coverage: Decimal::parse("99").unwrap(),
             warn_at: Decimal::parse("75").unwrap(),
         };
-        let sums = ClassSums { down, unknown, up, ..ClassSums::default() };
+        let sums = ClassSums { unknown, down, up, ..ClassSums::default() };
         Figures::open(sums, yardstick, MONTH_MS - sums.elapsed())
     }
 

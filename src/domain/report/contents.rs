@@ -211,7 +211,9 @@ fn write_gaps(judged: &Judged, line: &Timeline, moment: Moment, zone: &TimeZone)
                 _ => {
                     let entry = line.entries().iter().rev().find(|entry| entry.at <= segment.span.from);
                     let reason = match entry {
-                        Some(entry) if entry.state == State::Unknown => entry.reason.map(|reason| reason.as_str()),
+                        Some(entry) if entry.state == State::Unknown => {
+                            entry.reason.map(super::super::reason::Reason::as_str)
+                        }
                         Some(_) => Some("SourceLost"),
                         None => None,
                     };

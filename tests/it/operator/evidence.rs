@@ -92,7 +92,7 @@ async fn an_agreement_made_anew_has_a_report_of_its_own(rig: Rig) {
 
 /// The Lease apart (R7, P3; M-107 a).
 async fn nothing_is_written_while_nothing_changes(rig: Rig) {
-    const IDLE: Duration = Duration::from_secs(60);
+    const IDLE: Duration = Duration::from_mins(1);
     rig.core_service("api", 3, 3).await;
     rig.service("checkout").await;
     rig.service("alone").await;

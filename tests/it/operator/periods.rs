@@ -45,14 +45,14 @@ fn name_of(report: &Value) -> String {
     report["metadata"]["name"].as_str().unwrap().to_owned()
 }
 
-async fn start(rig: &Rig, name: &str, end: Timestamp, lead_seconds: i64) -> Operator {
+fn start(rig: &Rig, name: &str, end: Timestamp, lead_seconds: i64) -> Operator {
     rig.start_with(name, &[&offset_to(end, SignedDuration::from_secs(lead_seconds))])
 }
 
 async fn a_period_ends_and_its_report_is_closed_and_chained(rig: Rig) {
     scene(&rig).await;
     let end = week_end(now());
-    let operator = start(&rig, "op", end, 8).await;
+    let operator = start(&rig, "op", end, 8);
     rig.wait_current("gold", "Up").await;
     let first = name_of(&rig.open_report("gold").await);
     let open = rig.wait("Report", &first, "Open", phase("Open")).await;
@@ -85,7 +85,7 @@ async fn a_period_ends_and_its_report_is_closed_and_chained(rig: Rig) {
 
     // A week later, another operator closes the next report onto the first.
     let end = end.in_tz("UTC").unwrap().checked_add(7.days()).unwrap().timestamp();
-    let operator = start(&rig, "later", end, 6).await;
+    let operator = start(&rig, "later", end, 6);
     let second = name_of(&second);
     let chained = rig.wait("Report", &second, "Closed", phase("Closed")).await;
     assert_eq!(chained["status"]["previousDigest"], closed["status"]["digest"]);

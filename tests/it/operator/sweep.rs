@@ -297,6 +297,7 @@ fn conditions(status: &Value) -> Value {
         .collect()
 }
 
+#[allow(clippy::disallowed_methods, reason = "only how much is tested")]
 /// The points of a workload with so many writes: all, or a sample that is the same in every run.
 fn points(count: u64) -> Vec<(u64, bool)> {
     let all: Vec<(u64, bool)> = (1..=count).flat_map(|index| [(index, false), (index, true)]).collect();

@@ -19,7 +19,7 @@ use serde::Serialize;
 #[derive(Debug, Parser)]
 #[command(name = "bench-operator")]
 struct Arguments {
-    /// Services, each with one agreement and one EndpointSlice.
+    /// Services, each with one agreement and one `EndpointSlice`.
     #[arg(long, default_value_t = 1000)]
     services: usize,
     /// Endpoints of each service.
@@ -142,13 +142,13 @@ fn build(root: &std::path::Path) -> Result<PathBuf, Error> {
     build.args(["build", "--release", "--package", "assize", "--message-format", "json"]).current_dir(root);
     let output = build.stderr(std::process::Stdio::inherit()).output().map_err(failed)?;
     let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-    let program = messages.lines().filter_map(|line| {
+    let mut program = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         (message.pointer("/target/name")?.as_str()? == "assize").then_some(())?;
         Some(PathBuf::from(message.get("executable")?.as_str()?))
     });
     program
-        .last()
+        .next_back()
         .filter(|_| output.status.success())
         .ok_or_else(|| failed(std::io::Error::other(output.status.to_string())))
 }

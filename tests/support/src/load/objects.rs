@@ -9,7 +9,7 @@ pub const GROUP_VERSION: &str = "assize.dev/v1alpha1";
 /// How large the load is.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
-    /// Services, each with one agreement and one EndpointSlice.
+    /// Services, each with one agreement and one `EndpointSlice`.
     pub services: usize,
     /// Namespaces they are spread over.
     pub namespaces: usize,
@@ -38,7 +38,7 @@ pub fn name(service: usize) -> String {
     format!("checkout-{service:05}")
 }
 
-/// Name of the EndpointSlice of a service, as the slice controller forms it.
+/// Name of the `EndpointSlice` of a service, as the slice controller forms it.
 pub fn slice_name(service: usize) -> String {
     format!("{}-x7k2p", name(service))
 }
@@ -58,7 +58,7 @@ pub fn core_service(service: usize) -> Value {
     })
 }
 
-/// The EndpointSlice of a service.
+/// The `EndpointSlice` of a service.
 pub fn slice(shape: &Shape, service: usize) -> Value {
     let mut labels = labels(service);
     labels["kubernetes.io/service-name"] = name(service).into();

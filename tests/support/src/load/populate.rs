@@ -61,7 +61,7 @@ async fn wait_until_served(client: &Client, plural: &str) -> Result<(), Error> {
     Err(Error::Late { what: format!("{plural} to be served"), seconds: 60, log: "none".to_owned() })
 }
 
-/// Creates namespaces, core Services and EndpointSlices: the cluster as it is before anybody measures it.
+/// Creates namespaces, core Services and `EndpointSlices`: the cluster as it is before anybody measures it.
 pub async fn create_cluster(client: &Client, shape: &Shape) -> Result<(), Error> {
     let namespaces: Vec<String> = shape.all_namespaces().chain(["assize-system".to_owned()]).collect();
     create_all(client, namespaces.len(), |number| {

@@ -103,8 +103,8 @@ pub struct Requests {
 
 /// User of the operator.
 const USER: &str = "assize-operator";
-const READY_WITHIN: Duration = Duration::from_secs(60);
-const REST_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
+const REST_WITHIN: Duration = Duration::from_mins(1);
 const SCRAPE_EVERY: Duration = Duration::from_secs(30);
 /// After the last complete status: what is still to be written follows within the pause between two writes of one
 /// object; and the statuses of what changed last are seen by the operator itself.

@@ -14,7 +14,7 @@ use super::watch::{AgreementWatch, Agreements};
 use super::{Error, quantile};
 
 /// How long the last transition may take to be shown.
-const SHOWN_WITHIN: Duration = Duration::from_secs(60);
+const SHOWN_WITHIN: Duration = Duration::from_mins(1);
 
 /// Latencies of transitions in ms, from the PATCH that was due to the status that was seen.
 #[derive(Debug, Clone, Serialize)]
