@@ -7,10 +7,11 @@ use std::sync::Arc;
 use assize::api::report::Phase;
 use assize::api::service::State;
 use assize::domain::agreement::Terms;
+use assize::domain::maintenance::{Announced, ApprovedChange};
 use assize::domain::period::Period;
 use assize::domain::reason::Reason;
 use assize::domain::report::{Calendars, Facts, Moment, judge};
-use assize::domain::time::Instant;
+use assize::domain::time::{Instant, Interval};
 use assize::domain::timeline::{Entry, Timeline};
 use assize::domain::version::{Version, Versions};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -27,6 +28,7 @@ struct Agreement {
     period: Period,
     calendars: Calendars,
     service: Versions<assize::domain::service::ServiceRules>,
+    announced: Announced,
 }
 
 impl Agreement {
@@ -53,7 +55,24 @@ impl Agreement {
             period,
             calendars: Calendars::new(),
             service: Versions::default(),
+            announced: Announced::default(),
         }
+    }
+
+    /// With a change of two hours each day, of which half may be lost.
+    fn with_changes(mut self) -> Self {
+        for day in 0..30 {
+            let from = self.period.start.plus_ms(day * 86_400_000);
+            self.announced.approve(ApprovedChange {
+                name: format!("change-{day}").into(),
+                approved: from.minus_ms(4 * 86_400_000),
+                noticed: from.minus_ms(4 * 86_400_000),
+                span: Interval { from, to: from.plus_ms(7_200_000) },
+                expected_outage_ms: 3_600_000,
+                cancelled: None,
+            });
+        }
+        self
     }
 
     fn judge(&self, phase: Phase) -> assize::domain::report::Judged {
@@ -63,6 +82,7 @@ impl Agreement {
             service: &self.service,
             service_name: "checkout",
             created: self.period.start,
+            announced: &self.announced,
         };
         let as_of = match phase {
             Phase::Open => self.period.start.plus_ms(MONTH_MS * 3 / 4),
@@ -80,6 +100,11 @@ fn month(criterion: &mut Criterion) {
     assert_eq!(judged.outages.len() as i64, TRANSITIONS / 2, "every outage is found");
     criterion.bench_function("a month with 100,000 transitions", |bencher| {
         bencher.iter(|| black_box(&agreement).judge(Phase::Closed));
+    });
+    let changed = agreement.with_changes();
+    assert_eq!(changed.judge(Phase::Closed).windows.len(), 30, "every change is found");
+    criterion.bench_function("a month with 100,000 transitions and a change each day", |bencher| {
+        bencher.iter(|| black_box(&changed).judge(Phase::Closed));
     });
 }
 

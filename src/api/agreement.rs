@@ -5,7 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::values::{DateOrInstant, DurationText, LocalReference, Objective, PartName, Percent, Share, TimeZoneName};
+pub use super::maintenance::{ExclusionCause, MaintenanceWindow, PlannedMaintenance};
+pub use super::target::{Method, Readiness, Target, TargetKind};
+use super::values::{DateOrInstant, DurationText, LocalReference, PartName, Percent, TimeZoneName};
 
 /// What two parties agreed about one Service: targets, service hours, period. One object is one agreement; its versions
 /// are its specs over time, and each part of a period is judged by the version in force then.
@@ -75,6 +77,16 @@ pub struct ServiceLevelAgreementSpec {
     /// The agreed time in which the service is measured. Default: round the clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_hours: Option<ServiceHours>,
+
+    /// Which announced maintenance is taken out of the figures. Default: that of approved changes, with 72h of notice,
+    /// 4h a period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_maintenance: Option<PlannedMaintenance>,
+
+    /// Causes of loss that both parties may agree to take out of the figures afterwards. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub exclusions: Vec<ExclusionCause>,
 
     /// What time without observation counts as, and how much of it a verdict bears.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,63 +207,6 @@ pub enum TreatAs {
     Exclude,
     /// Lost.
     Down,
-}
-
-/// One line of an agreement: what is measured, and the number it must reach.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[x_kube(
-    validation = ("self.kind != 'Availability' || has(self.objective)", "objective: an Availability target needs one, such as \"99.9\""),
-    validation = ("self.kind != 'Availability' || has(self.method)", "method: say how availability is measured, such as Readiness")
-)]
-pub struct Target {
-    /// Name inside the agreement.
-    pub name: PartName,
-    /// What is agreed.
-    pub kind: TargetKind,
-    /// Whether it is part of the verdict. Default: true.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub contractual: Option<bool>,
-    /// The number to reach, percent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub objective: Option<Objective>,
-    /// How it is measured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<Method>,
-    /// Details of the method `Readiness`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub readiness: Option<Readiness>,
-}
-
-/// What a target agrees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum TargetKind {
-    /// Share of the agreed time in which the service was up.
-    #[default]
-    Availability,
-}
-
-/// How availability is measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Method {
-    /// Enough endpoints, replicas or Pods are ready.
-    #[default]
-    Readiness,
-}
-
-/// Details of the method `Readiness`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Readiness {
-    /// The components that are measured, each taken as critical. Default: the state of the Service.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
-    pub components: Vec<PartName>,
-    /// Share of Degraded time that counts as down, from "0" to "1". Default: "0".
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub degraded_counts: Option<Share>,
-    /// A shorter Down interval counts as Up and is reported apart. Default: 0s.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_outage: Option<DurationText>,
 }
 
 /// The target whose error budget is shown.
@@ -464,6 +419,9 @@ pub struct TargetStatus {
     /// Why there is no figure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Of a Reliability target: its outages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reliability: Option<super::figures::ReliabilityFigures>,
 }
 
 /// The last period that was closed.

@@ -43,6 +43,23 @@ pub struct TargetFigures {
     pub outage_count: u32,
     /// Number of Down intervals shorter than `minOutage`.
     pub ignored_short_count: u32,
+    /// Of a Reliability target: its outages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reliability: Option<ReliabilityFigures>,
+}
+
+/// The outages of a Reliability target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReliabilityFigures {
+    /// How many there were.
+    pub outages: u32,
+    /// The longest counted time of one, milliseconds.
+    pub longest_ms: i64,
+    /// The mean counted time of those that ended, milliseconds, rounded down; none without any.
+    pub mean_ms: Option<i64>,
+    /// The limits that are exceeded: `maxOutages`, `maxSingleOutage`, `maxMTRS`.
+    pub exceeded: Vec<String>,
 }
 
 /// Milliseconds of one target in one part. `outOfHours` to `up` without `service` add up to `elapsed`, exactly.
@@ -129,6 +146,30 @@ pub struct Gap {
     pub closed_by: Option<String>,
     /// What stays unknown, milliseconds.
     pub unknown_ms: i64,
+}
+
+/// A span in which loss may be excluded: an approved change, an occurrence of a standing window, or an agreed exclusion.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Maintenance {
+    /// Name of the change, `<calendar>/<window>` of a standing window, or the cause of an exclusion.
+    pub name: String,
+    /// First instant.
+    pub from: String,
+    /// First instant after it; of a cancelled change the cancellation.
+    pub to: String,
+    /// How long before its start a change was approved and told, milliseconds; none where no notice is asked.
+    pub notice_ms: Option<i64>,
+    /// Whether loss in it is excluded, within its allowance.
+    pub effective: bool,
+    /// Why it is not effective.
+    pub reason: Option<String>,
+    /// Loss of the headline target that it excludes, milliseconds.
+    pub excluded_ms: i64,
+    /// Loss of the headline target inside it that stays lost, since an allowance was used up, milliseconds.
+    pub overrun_ms: i64,
+    /// Whether it was agreed after its start.
+    pub retroactive: bool,
 }
 
 /// A rule other than the agreement that changed.

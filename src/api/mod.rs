@@ -6,8 +6,10 @@
 pub mod agreement;
 pub mod calendar;
 pub mod figures;
+pub mod maintenance;
 pub mod report;
 pub mod service;
+pub mod target;
 pub mod values;
 
 pub use agreement::{ServiceLevelAgreement, ServiceLevelAgreementSpec, ServiceLevelAgreementStatus};

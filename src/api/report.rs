@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::agreement::Headline;
-pub use super::figures::{Gap, Omitted, Outage, ReportInputs, RolledUp, RuleChange, TargetFigures, TargetTimes};
+pub use super::figures::{
+    Gap, Maintenance, Omitted, Outage, ReliabilityFigures, ReportInputs, RolledUp, RuleChange, TargetFigures,
+    TargetTimes,
+};
 use super::values::LocalReference;
 
 /// What was measured in one period of one agreement, or of one Service, with its ledger: appended while open, frozen
@@ -206,6 +209,13 @@ pub struct ServiceReportStatus {
     /// The outages that are not listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outages_omitted: Option<Omitted>,
+    /// Changes, standing windows and exclusions that began, effective or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub maintenance: Vec<Maintenance>,
+    /// Those that are not listed, with the loss inside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_omitted: Option<Omitted>,
     /// Spans without observation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]

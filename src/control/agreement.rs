@@ -22,6 +22,8 @@ pub enum Obstacle {
     ServiceNotFound(String),
     /// Its calendar does not exist or was never valid.
     CalendarNotFound(String),
+    /// A calendar has no window of the name; the agreement is measured without it.
+    WindowNotFound(String),
     /// A target names components that the Service does not have.
     ComponentNotFound(String),
 }
@@ -98,19 +100,22 @@ pub fn status(entry: &AgreementEntry, shown: &Shown<'_>, now: Instant) -> (Servi
 
 fn target_status(target: &JudgedTarget) -> TargetStatus {
     let figures = &target.figures;
+    // A Reliability target is about outages, not about a share of time.
+    let share = |fraction: Option<Fraction>| fraction.filter(|_| target.reliability.is_none()).map(Fraction::percent);
     TargetStatus {
         name: target.terms.name.to_string(),
         objective: target.terms.yardstick.objective.map(|objective| objective.to_string()),
-        actual: figures.availability().map(Fraction::percent),
-        lowest: figures.lowest().map(Fraction::percent),
-        highest: figures.highest().map(Fraction::percent),
-        raw: figures.raw().map(Fraction::percent),
+        actual: share(figures.availability()),
+        lowest: share(figures.lowest()),
+        highest: share(figures.highest()),
+        raw: share(figures.raw()),
         verdict: target.judgement.map_or("Indeterminate", |judgement| judgement.verdict.as_str()).to_owned(),
         certain: target.judgement.is_some_and(|judgement| judgement.certain),
         budget_ms: figures.budget_ms(),
         budget_left_ms: figures.budget_left_ms(),
         budget_left: figures.budget_left().map(Fraction::percent_tenths),
         reason: target.judgement.and_then(|judgement| judgement.reason).map(str::to_owned),
+        reliability: target.reliability.clone(),
     }
 }
 
@@ -141,6 +146,7 @@ fn ready(entry: &AgreementEntry, shown: &Shown<'_>) -> Finding {
         Some(
             Obstacle::ServiceNotFound(message)
             | Obstacle::CalendarNotFound(message)
+            | Obstacle::WindowNotFound(message)
             | Obstacle::ComponentNotFound(message),
         ) => Finding::no("Ready", "ReferenceNotFound", message.clone()),
         None => Finding::yes("Ready", "Active", "in use"),
@@ -212,6 +218,9 @@ fn budget(shown: &Shown<'_>) -> Finding {
     };
     if target.figures.base() == 0 {
         return Finding::unknown(KIND, "Indeterminate", "no service time was measured yet");
+    }
+    if target.reliability.is_some() {
+        return Finding::unknown(KIND, "Indeterminate", "no target has an objective, so there is no error budget");
     }
     let terms = &shown.version.value;
     let name = &target.terms.name;

@@ -8,7 +8,9 @@ use std::hash::{DefaultHasher, Hasher as _};
 use serde::Serialize;
 
 use crate::api::agreement::Headline;
+use crate::api::report::Maintenance;
 use crate::api::{ServiceCalendarStatus, ServiceLevelAgreementStatus, ServiceReportStatus, ServiceStatus};
+use crate::domain::time::Instant;
 
 fn hash(data: &impl Serialize) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -61,6 +63,10 @@ pub fn agreement(status: &ServiceLevelAgreementStatus) -> (u64, u64) {
         target.budget_left_ms = None;
         target.budget_left = None;
         target.certain = false;
+        // The longest and the mean move while an outage lasts; how many there are does not.
+        if let Some(reliability) = &mut target.reliability {
+            (reliability.longest_ms, reliability.mean_ms) = (0, None);
+        }
     }
     (hash(&(fixed, known)), hash(&(coverage, headline)))
 }
@@ -85,6 +91,13 @@ pub fn report(status: &ServiceReportStatus) -> (u64, u64) {
         if outage.to.is_none() {
             outage.ms = 0;
             outage.counted_ms = 0;
+            outage.excluded_ms = 0;
+        }
+    }
+    if let Some(as_of) = status.as_of.as_deref().and_then(|text| Instant::parse(text).ok()) {
+        let runs = |window: &Maintenance| Instant::parse(&window.to).is_ok_and(|to| to > as_of);
+        for window in fixed.maintenance.iter_mut().filter(|window| runs(window)) {
+            (window.excluded_ms, window.overrun_ms) = (0, 0);
         }
     }
     for gap in &mut fixed.gaps {

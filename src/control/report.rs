@@ -161,6 +161,8 @@ pub fn status(
         parts: written.parts,
         outages: written.outages,
         outages_omitted: written.outages_omitted,
+        maintenance: written.maintenance,
+        maintenance_omitted: written.maintenance_omitted,
         gaps: written.gaps,
         gaps_omitted: written.gaps_omitted,
         rules_changed: written.rules_changed,

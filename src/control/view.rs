@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use crate::api::service::{State, WorkloadKind};
-use crate::domain::accounting::{ClassSums, classify};
-use crate::domain::agreement::Terms;
+use crate::domain::accounting::ClassSums;
 use crate::domain::decimal::Fraction;
+use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::readiness::Observation;
-use crate::domain::report::{Facts, JudgedTarget, hours_within};
+use crate::domain::report::{Facts, JudgedTarget, class_sums};
 use crate::domain::time::{Instant, Interval};
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
@@ -124,12 +124,13 @@ fn visit_agreement(
         service: service.map_or(&no_versions, |service| &service.versions),
         service_name: &record.service,
         created: record.created,
+        announced: &NOTHING_ANNOUNCED,
     };
     let judging = Judging { record, facts, now, horizon };
     let judged = judging.judge(&ledger_period(terms, now)).0;
     let Some(part) = judged.parts.last() else { return };
     for target in &part.targets {
-        let classes = class_totals(world, record, terms, target, started, horizon);
+        let classes = class_totals(facts, record, target, started, horizon);
         sink.agreement(&sample(key, target, classes));
     }
 }
@@ -137,18 +138,14 @@ fn visit_agreement(
 /// All time by class that this process accounted: from its start to what is proved. Later evidence about the time in
 /// between is not accrued twice.
 fn class_totals(
-    world: &World,
+    facts: Facts<'_>,
     record: &Record,
-    terms: &Terms,
     target: &JudgedTarget,
     started: Instant,
     horizon: Instant,
 ) -> ClassSums {
-    let Some(span) = Interval::new(started, horizon).and_then(|span| terms.in_term(span, record.created)) else {
-        return ClassSums::default();
-    };
-    let hours = hours_within(world.calendar_versions(), terms.calendar.as_ref(), span);
-    record.line(&target.terms).map_or_else(ClassSums::default, |line| classify(line.segments(span, horizon), &hours))
+    let Some(span) = Interval::new(started, horizon) else { return ClassSums::default() };
+    class_sums(facts, &target.terms, record.line(&target.terms), span, horizon)
 }
 
 fn sample<'a>(key: &'a ObjectKey, target: &'a JudgedTarget, classes: ClassSums) -> AgreementSample<'a> {

@@ -68,9 +68,19 @@ impl ClassSums {
 }
 
 /// Classes of time of consecutive segments, under service hours that are sorted and disjoint.
+pub fn classify(segments: impl IntoIterator<Item = Segment>, hours: &[Interval]) -> ClassSums {
+    classify_with(segments, hours, |piece| (piece.state, 0))
+}
+
+/// As [`classify`]; `book` says for each piece inside the hours, in order, as which state it counts and how much of it is
+/// excluded.
 ///
 /// One pass over both lists: the cost follows transitions, not time.
-pub fn classify(segments: impl IntoIterator<Item = Segment>, hours: &[Interval]) -> ClassSums {
+pub fn classify_with(
+    segments: impl IntoIterator<Item = Segment>,
+    hours: &[Interval],
+    mut book: impl FnMut(&Segment) -> (State, i64),
+) -> ClassSums {
     let mut sums = ClassSums::default();
     let mut next = 0;
     for segment in segments {
@@ -79,11 +89,13 @@ pub fn classify(segments: impl IntoIterator<Item = Segment>, hours: &[Interval])
         }
         let mut in_hours = 0;
         for open in &hours[next..] {
-            let Some(part) = open.intersect(&segment.span) else { break };
-            in_hours += part.length_ms();
+            let Some(span) = open.intersect(&segment.span) else { break };
+            let (state, excluded) = book(&Segment { span, ..segment });
+            sums.excluded += excluded;
+            *sums.class_of(state) += span.length_ms() - excluded;
+            in_hours += span.length_ms();
         }
         sums.out_of_hours += segment.span.length_ms() - in_hours;
-        *sums.class_of(segment.state) += in_hours;
         if segment.state != State::Unknown {
             match segment.source {
                 Source::Live => {}
@@ -291,7 +303,8 @@ impl Figures {
             .is_some_and(|budget| loss > 0 && 100 * loss * 100 * SCALE >= percent.ten_thousandths() * budget)
     }
 
-    fn covers_enough(&self) -> bool {
+    /// Whether enough of the service time was observed for a verdict.
+    pub fn covers_enough(&self) -> bool {
         self.coverage().is_none_or(|coverage| coverage.compare_percent(self.yardstick.min_coverage) != Ordering::Less)
     }
 

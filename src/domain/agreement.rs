@@ -1,14 +1,14 @@
 //! The terms of an agreement: its spec, validated once, with the defaults applied.
 
+mod targets;
+
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use crate::api::agreement::{
-    ErrorBudget, Method, PeriodKind, ServiceLevelAgreementSpec, Target, TargetKind, Unmeasured,
-};
+use crate::api::agreement::{Method, PeriodKind, ServiceLevelAgreementSpec, TargetKind};
 use crate::api::values::{DateOrInstant, DurationText, Percent};
 
 use super::accounting::Yardstick;
@@ -16,10 +16,15 @@ use super::decimal::Decimal;
 use super::digest::{self, Identity};
 use super::duration::parse_duration_ms;
 use super::limits::AGREEMENT_SPEC_BYTES;
+use super::maintenance::MaintenanceTerms;
 use super::period::{self, Period, end_of_date, period_containing, start_of_date};
+use super::reliability::Limits;
 use super::time::{Instant, Interval};
 use super::violation::Violation;
 use super::zone::zone_named;
+use targets::{read_headline, read_targets};
+
+pub use targets::read_objective;
 
 /// Default of `reportingPeriod.lateDataGrace`.
 const GRACE_MS: i64 = 24 * 3_600_000;
@@ -65,6 +70,8 @@ pub struct TargetTerms {
     pub components: Option<Arc<[Arc<str>]>>,
     /// Shorter Down runs are Up.
     pub min_outage_ms: i64,
+    /// The limits of a Reliability target, which has no objective.
+    pub limits: Option<Limits>,
 }
 
 /// A bound of a term: a local date or an instant.
@@ -87,6 +94,8 @@ pub struct Terms {
     pub grace_ms: i64,
     /// Name of the calendar of the service hours.
     pub calendar: Option<Arc<str>>,
+    /// Which loss is taken out of the figures.
+    pub maintenance: MaintenanceTerms,
     /// Index of the target whose budget is shown.
     pub headline: usize,
     /// Share of the budget from which it counts as spent.
@@ -123,6 +132,7 @@ impl Terms {
         let spent_at = read_percent(budget.spent_at.as_ref(), "100", "spec.errorBudget.spentAt", &mut found);
         let unmeasured = spec.unmeasured.clone().unwrap_or_default();
         let targets = read_targets(&spec.targets, &unmeasured, warn_at, &mut found);
+        let maintenance = MaintenanceTerms::from_spec(spec, &mut found);
         let headline = read_headline(&budget, &targets, &mut found);
         let (from, expires) = read_term(spec, &mut found);
         if !found.is_empty() {
@@ -134,6 +144,7 @@ impl Terms {
             period,
             grace_ms,
             calendar: spec.service_hours.as_ref().map(|hours| hours.calendar.as_str().into()),
+            maintenance,
             headline,
             spent_at,
             judged: judged_digest(spec).into(),
@@ -158,6 +169,7 @@ impl Terms {
             },
             components: None,
             min_outage_ms: 0,
+            limits: None,
         };
         Self {
             service: service.into(),
@@ -165,6 +177,7 @@ impl Terms {
             period: PeriodRules { kind: period::PeriodKind::CalendarMonth, zone: TimeZone::UTC },
             grace_ms: GRACE_MS,
             calendar: None,
+            maintenance: MaintenanceTerms::nothing(),
             headline: 0,
             spent_at: Decimal::HUNDRED,
             judged: digest::of_value(&json!({"implicit": service})).into(),
@@ -206,7 +219,16 @@ impl Terms {
     pub fn covers_service(&self) -> bool {
         self.period.kind == period::PeriodKind::CalendarMonth
             && self.period.zone == TimeZone::UTC
-            && self.targets.iter().any(|target| target.components.is_none())
+            && self.targets.iter().any(|target| target.limits.is_none() && target.components.is_none())
+    }
+
+    /// The calendars it names, each once: of the service hours and of standing windows.
+    pub fn calendars(&self) -> Vec<&Arc<str>> {
+        let standing = self.maintenance.windows.iter().map(|window| &window.calendar);
+        let mut names: Vec<&Arc<str>> = self.calendar.iter().chain(standing).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 }
 
@@ -221,6 +243,8 @@ fn judged_digest(spec: &ServiceLevelAgreementSpec) -> String {
         "targets": spec.targets,
         "reportingPeriod": spec.reporting_period,
         "serviceHours": spec.service_hours,
+        "plannedMaintenance": spec.planned_maintenance,
+        "exclusions": spec.exclusions,
         "unmeasured": spec.unmeasured,
         "serviceRef": spec.service_ref,
         "term": spec.term,
@@ -276,97 +300,6 @@ fn read_percent(text: Option<&Percent>, default: &str, field: &str, found: &mut 
             found.push(Violation::new(field, error.to_string()));
             Decimal::HUNDRED
         }
-    }
-}
-
-/// Reads an objective: above 0 and below 100.
-pub fn read_objective(text: &str) -> Result<Decimal, String> {
-    match Decimal::parse(text) {
-        Err(error) => Err(error.to_string()),
-        Ok(Decimal::ZERO) => Err("an objective is above 0; try \"99.9\"".to_owned()),
-        Ok(objective) if objective >= Decimal::HUNDRED => {
-            Err("100 leaves no error budget; 99.99 allows 4 min 19 s in 30 days".to_owned())
-        }
-        Ok(objective) => Ok(objective),
-    }
-}
-
-fn read_targets(
-    targets: &[Target],
-    unmeasured: &Unmeasured,
-    warn_at: Decimal,
-    found: &mut Vec<Violation>,
-) -> Vec<TargetTerms> {
-    if targets.is_empty() {
-        found.push(Violation::new("spec.targets", "agree on at least one target"));
-    }
-    let min_coverage = read_percent(unmeasured.min_coverage.as_ref(), "99", "spec.unmeasured.minCoverage", found);
-    let mut read: Vec<TargetTerms> = Vec::with_capacity(targets.len());
-    for (index, target) in targets.iter().enumerate() {
-        let field = format!("spec.targets[{index}]");
-        if read.iter().any(|other| *other.name == *target.name.as_str()) {
-            found
-                .push(Violation::new(format!("{field}.name"), format!("{:?} occurs twice; rename one", target.name.0)));
-        }
-        let objective = match target.objective.as_ref().map(|text| read_objective(text.as_str())) {
-            Some(Ok(objective)) => Some(objective),
-            Some(Err(message)) => {
-                found.push(Violation::new(format!("{field}.objective"), message));
-                None
-            }
-            None => {
-                found.push(Violation::new(
-                    format!("{field}.objective"),
-                    "an Availability target needs one, such as \"99.9\"",
-                ));
-                None
-            }
-        };
-        if target.method.is_none() {
-            found
-                .push(Violation::new(format!("{field}.method"), "say how availability is measured, such as Readiness"));
-        }
-        let readiness = target.readiness.clone().unwrap_or_default();
-        let degraded_counts = readiness.degraded_counts.as_ref().map_or(Decimal::ZERO, |share| {
-            Decimal::parse(share.as_str()).ok().filter(|share| *share <= Decimal::ONE).unwrap_or_else(|| {
-                found.push(Violation::new(
-                    format!("{field}.readiness.degradedCounts"),
-                    format!("{:?} is not a decimal from \"0\" to \"1\" with at most 4 decimals", share.0),
-                ));
-                Decimal::ZERO
-            })
-        });
-        let min_outage_ms = readiness
-            .min_outage
-            .as_ref()
-            .map_or(0, |text| read_duration(text, &format!("{field}.readiness.minOutage"), found));
-        read.push(TargetTerms {
-            name: target.name.as_str().into(),
-            kind: target.kind,
-            method: target.method.unwrap_or_default(),
-            contractual: target.contractual.unwrap_or(true),
-            yardstick: Yardstick {
-                objective,
-                degraded_counts,
-                treat_as: unmeasured.treat_as.unwrap_or_default(),
-                min_coverage,
-                warn_at,
-            },
-            components: (!readiness.components.is_empty())
-                .then(|| readiness.components.iter().map(|name| Arc::from(name.as_str())).collect()),
-            min_outage_ms,
-        });
-    }
-    read
-}
-
-fn read_headline(budget: &ErrorBudget, targets: &[TargetTerms], found: &mut Vec<Violation>) -> usize {
-    match &budget.target {
-        Some(name) => targets.iter().position(|target| *target.name == *name.as_str()).unwrap_or_else(|| {
-            found.push(Violation::new("spec.errorBudget.target", format!("no target is named {:?}", name.0)));
-            0
-        }),
-        None => targets.iter().position(|target| target.contractual).unwrap_or(0),
     }
 }
 

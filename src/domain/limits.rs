@@ -10,6 +10,9 @@ pub const LISTED_OUTAGES: usize = 50;
 /// Gaps a report lists; the others are counted and summed.
 pub const LISTED_GAPS: usize = 50;
 
+/// Changes, standing windows and exclusions that a report lists; the others are counted and their loss summed.
+pub const LISTED_MAINTENANCE: usize = 50;
+
 /// Changes of other rules that a report lists.
 pub const LISTED_RULE_CHANGES: usize = 12;
 

@@ -1,6 +1,8 @@
 //! Replay: the accounting of an event log, by the same rules as the operator's.
 
+mod approvals;
 mod event;
+mod versions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,10 +11,8 @@ use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
 
 pub use event::{Event, EventError, EventKind, parse_line};
 
-use super::agreement::{Terms, spec_digest};
-use super::calendar::Calendar;
-use super::calendar_spec::read_spec;
-use super::digest::{self, Identity};
+use super::agreement::Terms;
+use super::maintenance::Announced;
 use super::period::{Period, PeriodKey};
 use super::readiness::Observation;
 use super::reason::Reason;
@@ -21,8 +21,9 @@ use super::service::{Member, ServiceRules};
 use super::time::{Instant, Interval};
 use super::timeline::Timeline;
 use super::tracker::ServiceTracker;
-use super::version::{Version, Versions};
+use super::version::Versions;
 use super::violation::Violation;
+use versions::{calendar_version, missing_calendar, read_calendar, service_version, terms_version};
 
 /// What a log is accounted under.
 #[derive(Clone, Debug)]
@@ -85,6 +86,8 @@ pub struct Replay {
     pub service: Versions<ServiceRules>,
     /// One timeline a target.
     pub lines: HashMap<Arc<str>, Arc<Timeline>>,
+    /// What the log approves.
+    pub announced: Announced,
     /// Number of events.
     pub events: usize,
     /// The last instant of the log.
@@ -120,6 +123,7 @@ impl Replay {
             service: &self.service,
             service_name: &self.service_name,
             created: self.created,
+            announced: &self.announced,
         }
     }
 
@@ -145,11 +149,16 @@ impl Replay {
             .ok_or_else(|| ReplayError::Period(text.to_owned(), running.key.to_string()))
     }
 
-    /// Judges a period for an instant. Proof ends there.
+    /// Judges a period for an instant. Proof ends there; a closed period is judged as of its closing, by what was
+    /// approved before it.
     pub fn judge(&self, period: &Period, as_of: Instant) -> (Judged, Moment) {
         let grace_ms = self.terms.newest().map_or(0, |version| version.value.grace_ms);
-        let moment = Moment { as_of, horizon: as_of, phase: phase_at(period, grace_ms, as_of) };
-        (judge(self.facts(), |target| self.line(&target.name), period, moment), moment)
+        let closing = period.end.plus_ms(grace_ms);
+        let moment =
+            Moment { as_of: as_of.min(closing), horizon: as_of.min(closing), phase: phase_at(period, grace_ms, as_of) };
+        let announced = self.announced.known_by(as_of.min(closing.minus_ms(1)));
+        let facts = Facts { announced: &announced, ..self.facts() };
+        (judge(facts, |target| self.line(&target.name), period, moment), moment)
     }
 
     fn prepare(objects: &Objects, events: &[Event]) -> Result<Self, ReplayError> {
@@ -166,9 +175,8 @@ impl Replay {
             let version = calendar_version(name, spec, calendar, Instant::MIN);
             calendars.insert(name.as_str().into(), Versions::starting_with(version));
         }
-        if let Some(name) = terms.calendar.as_ref().filter(|name| !calendars.contains_key(*name)) {
-            let remedy = format!("calendar {name:?} is not among the files; add it with -f");
-            return Err(wrong("agreement", &Violation::new("spec.serviceHours.calendar", remedy)));
+        if let Some(missing) = missing_calendar(&terms, &calendars) {
+            return Err(wrong("agreement", &missing));
         }
         let mut replay = Self {
             agreement: (objects.namespace.clone(), objects.name.clone()),
@@ -177,6 +185,7 @@ impl Replay {
             calendars,
             service: Versions::starting_with(service_version(objects, &objects.service, rules, Instant::MIN)),
             lines: HashMap::new(),
+            announced: approvals::read(events, &objects.namespace, &objects.service_name)?,
             events: events.len(),
             last: events.last().map(|event| event.at),
             created: objects.created.unwrap_or(Instant::MIN),
@@ -186,64 +195,6 @@ impl Replay {
         }
         Ok(replay)
     }
-
-    fn take_version(&mut self, objects: &Objects, event: &Event) -> Result<(), ReplayError> {
-        let wrong = |violation: &Violation| ReplayError::Line { line: event.line, message: violation.to_string() };
-        match &event.kind {
-            EventKind::Agreement { spec } => {
-                let terms = Terms::from_spec(spec).map_err(|all| wrong(&all[0]))?;
-                self.terms.accept(terms_version(objects, spec, terms, event.at));
-            }
-            EventKind::Service { spec } => {
-                let rules = ServiceRules::from_spec(spec).map_err(|all| wrong(&all[0]))?;
-                self.service.accept(service_version(objects, spec, rules, event.at));
-            }
-            EventKind::Calendar { spec } => {
-                let calendar = read_calendar(spec, &objects.calendars).map_err(|violation| wrong(&violation))?;
-                let name = self.terms.newest().and_then(|terms| terms.value.calendar.clone()).ok_or_else(|| {
-                    wrong(&Violation::new("type", "the agreement names no calendar; add serviceHours to it"))
-                })?;
-                let version = calendar_version(&name, spec, calendar, event.at);
-                self.calendars.entry(name).or_default().accept(version);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-fn terms_version(objects: &Objects, spec: &ServiceLevelAgreementSpec, terms: Terms, since: Instant) -> Version<Terms> {
-    let digest = spec_digest(&objects.namespace, &objects.name, spec).into();
-    Version { since, digest, value: Arc::new(terms) }
-}
-
-fn service_version(
-    objects: &Objects,
-    spec: &ServiceSpec,
-    rules: ServiceRules,
-    since: Instant,
-) -> Version<ServiceRules> {
-    let identity = Identity { kind: "Service", namespace: Some(&objects.namespace), name: &objects.service_name };
-    Version { since, digest: digest::of_spec(identity, spec).into(), value: Arc::new(rules) }
-}
-
-fn calendar_version(name: &str, spec: &ServiceCalendarSpec, calendar: Calendar, since: Instant) -> Version<Calendar> {
-    let identity = Identity { kind: "ServiceCalendar", namespace: None, name };
-    Version { since, digest: digest::of_spec(identity, spec).into(), value: Arc::new(calendar) }
-}
-
-fn read_calendar(spec: &ServiceCalendarSpec, others: &[(String, ServiceCalendarSpec)]) -> Result<Calendar, Violation> {
-    let first = |all: Vec<Violation>| all.into_iter().next().unwrap_or_else(|| Violation::new("spec", "is not valid"));
-    let calendar = read_spec(spec).map_err(first)?;
-    let mut holidays = Vec::new();
-    for (index, name) in spec.holidays_from.iter().enumerate() {
-        let other = others.iter().find(|(other, _)| other == name.as_str()).ok_or_else(|| {
-            let message = format!("calendar {:?} is not among the files; add it with -f", name.0);
-            Violation::new(format!("spec.holidaysFrom[{index}]"), message)
-        })?;
-        holidays.push(read_spec(&other.1).map_err(first)?);
-    }
-    Ok(calendar.with_holidays_of(&holidays.iter().collect::<Vec<_>>()))
 }
 
 /// A span without observation of one component, or of all.
@@ -394,7 +345,12 @@ impl Recorder {
                     self.blind_until.resize(self.tracker.members().len(), Instant::MIN);
                 }
             }
-            EventKind::Gap { .. } | EventKind::Agreement { .. } | EventKind::Calendar { .. } => return Ok(()),
+            EventKind::Gap { .. }
+            | EventKind::Agreement { .. }
+            | EventKind::Calendar { .. }
+            | EventKind::Change { .. }
+            | EventKind::Cancel { .. }
+            | EventKind::Exclusion { .. } => return Ok(()),
         }
         self.note(event.at);
         Ok(())

@@ -3,23 +3,32 @@
 //! Controllers, `assize replay` and `assize report` all call [`judge`]; nothing is computed twice in two ways.
 
 mod contents;
+mod outages;
+mod stages;
+mod tally;
+mod windows;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::api::report::Phase;
+use crate::api::report::{Phase, ReliabilityFigures};
 use crate::api::service::State;
 
-use super::accounting::{ClassSums, Figures, Judgement, Verdict, classify};
+use super::accounting::{ClassSums, Figures, Judgement, Verdict};
 use super::agreement::{TargetTerms, Terms};
 use super::calendar::Calendar;
 use super::limits::REPORT_PARTS;
+use super::maintenance::Announced;
 use super::period::{Period, rolling_window};
-use super::time::{DAY_MS, Instant, Interval, clip_list};
+use super::time::{DAY_MS, Instant, Interval};
 use super::timeline::{DownRun, Timeline};
 use super::version::Versions;
+use outages::Counted;
+use stages::{CapPeriods, Line, Survey, lines_of};
+use tally::{StageTally, add_short, tally};
 
 pub use contents::{Contents, contents, headline, time_zone_database};
+pub use windows::{JudgedWindow, next_window_edge, roll_up_cuts};
 
 /// The calendars that agreements name, with their versions.
 pub type Calendars = HashMap<Arc<str>, Versions<Calendar>>;
@@ -37,6 +46,8 @@ pub struct Facts<'a> {
     pub service_name: &'a str,
     /// Creation of the agreement: its term begins then unless it says otherwise.
     pub created: Instant,
+    /// The changes and exclusions that are known.
+    pub announced: &'a Announced,
 }
 
 /// The instant for which a period is judged.
@@ -76,6 +87,10 @@ pub struct JudgedTarget {
     pub ignored_short_ms: i64,
     /// Number of them.
     pub ignored_short_count: u32,
+    /// Its figures with nothing excluded that was agreed only afterwards, where there is such a thing.
+    pub without_retroactive: Option<Figures>,
+    /// Of a Reliability target: its outages.
+    pub reliability: Option<ReliabilityFigures>,
 }
 
 /// One part of a period, judged.
@@ -102,6 +117,8 @@ pub struct Judged {
     pub verdict: Option<Verdict>,
     /// Outages with counted time, in order.
     pub outages: Vec<CountedOutage>,
+    /// The windows that began, in order.
+    pub windows: Vec<JudgedWindow>,
 }
 
 /// An outage with its counted time.
@@ -111,8 +128,10 @@ pub struct CountedOutage {
     pub target: Arc<str>,
     /// The run itself.
     pub run: DownRun,
-    /// Its time in the service hours within the judged span.
+    /// Its class Down within the judged span.
     pub counted_ms: i64,
+    /// Its class Excluded within the judged span.
+    pub excluded_ms: i64,
 }
 
 impl Judged {
@@ -165,10 +184,17 @@ pub fn judge(
         Some(days) => rolling_window(days, moment.as_of.min(period.end)),
         None => Interval { from: period.start, to: period.end },
     };
-    let mut judged = Judged { window, parts: Vec::new(), verdict: None, outages: Vec::new() };
-    for (span, version) in parts_of(facts, window) {
-        let part = judge_part(facts, &line, span, &version.value, &version.digest, moment, &mut judged.outages);
-        judged.parts.push(part);
+    let mut judged = Judged { window, parts: Vec::new(), verdict: None, outages: Vec::new(), windows: Vec::new() };
+    let Some(rules) = first.map(|version| &version.value.period) else { return judged };
+    let caps = if rolling.is_some() { CapPeriods::Calendar } else { CapPeriods::Whole };
+    let lines = lines_of(facts, &line, window, moment.horizon);
+    let survey = Survey::new(facts, window, rules, caps, &lines, moment.as_of);
+    let tallies: Vec<Vec<Option<StageTally>>> =
+        lines.iter().map(|line| tally(&survey, line, moment.as_of, moment.horizon)).collect();
+    let counted: Vec<Counted<'_>> =
+        lines.iter().zip(&tallies).map(|(line, tallies)| Counted { facts, survey: &survey, line, tallies }).collect();
+    for index in 0..survey.parts.len() {
+        judged.parts.push(judge_part(&survey, &counted, index, moment));
     }
     judged.verdict = judged
         .parts
@@ -177,8 +203,32 @@ pub fn judge(
         .filter(|target| target.terms.contractual)
         .filter_map(|target| target.judgement.map(|judgement| judgement.verdict))
         .max();
-    judged.outages.sort_by_key(|outage| outage.run.span.from);
+    judged.outages = outages::listed(&counted);
+    judged.windows = windows::judged(&survey, &counted, moment.as_of);
     judged
+}
+
+/// Time by class of one target over any span up to `horizon`, with each version in its own time. What was agreed only
+/// afterwards excludes nothing here: a counter is never corrected backwards.
+pub fn class_sums(
+    facts: Facts<'_>,
+    target: &TargetTerms,
+    line: Option<Arc<Timeline>>,
+    span: Interval,
+    horizon: Instant,
+) -> ClassSums {
+    let mut sums = ClassSums::default();
+    let Some(version) = facts.terms.at(span.to.minus_ms(1)) else { return sums };
+    let timeline = line.unwrap_or_default();
+    let runs = timeline.down_runs(horizon);
+    let lines = [Line { name: target.name.clone(), timeline, runs }];
+    let survey = Survey::new(facts, span, &version.value.period, CapPeriods::Calendar, &lines, span.to);
+    for (stage, tally) in survey.stages.iter().zip(tally(&survey, &lines[0], span.to, horizon)) {
+        if let Some(tally) = tally.filter(|_| stage.part.is_some()) {
+            sums.add(&tally.without_retroactive.unwrap_or(tally.sums));
+        }
+    }
+    sums
 }
 
 /// The parts of a window: a change of the judged terms begins another; other edits do not. Outside the term there is
@@ -217,93 +267,61 @@ pub fn hours_within(calendars: &Calendars, calendar: Option<&Arc<str>>, span: In
     hours
 }
 
-fn judge_part(
-    facts: Facts<'_>,
-    line: &impl Fn(&TargetTerms) -> Option<Arc<Timeline>>,
-    span: Interval,
-    terms: &Terms,
-    digest: &Arc<str>,
-    moment: Moment,
-    outages: &mut Vec<CountedOutage>,
-) -> JudgedPart {
-    let hours = hours_within(facts.calendars, terms.calendar.as_ref(), span);
-    let elapsed = Interval::new(span.from, span.to.min(moment.as_of));
+fn judge_part(survey: &Survey<'_>, counted: &[Counted<'_>], index: usize, moment: Moment) -> JudgedPart {
+    let (span, version) = survey.parts[index];
+    let terms = &version.value;
+    let hours = survey.of_part(index).flat_map(|(_, stage)| &stage.hours);
     let to_come: i64 = match (moment.phase, terms.period.rolling_days()) {
-        (Phase::Open, None) => hours.iter().map(|open| (open.to.ms_since(open.from.max(moment.as_of))).max(0)).sum(),
+        (Phase::Open, None) => hours.map(|open| (open.to.ms_since(open.from.max(moment.as_of))).max(0)).sum(),
         _ => 0,
     };
-    let targets = terms
-        .targets
-        .iter()
-        .map(|target| {
-            let timeline = line(target).unwrap_or_default();
-            let (settled, short) = timeline.without_short_outages(target.min_outage_ms, moment.horizon);
-            let sums = elapsed
-                .map_or_else(ClassSums::default, |elapsed| classify(settled.segments(elapsed, moment.horizon), &hours));
-            let figures = match moment.phase {
-                Phase::Open => Figures::open(sums, target.yardstick, to_come),
-                Phase::Provisional | Phase::Closed => Figures::closed(sums, target.yardstick),
-            };
-            let judgement = match moment.phase {
-                Phase::Open => figures.judge_open(),
-                Phase::Provisional | Phase::Closed => figures.judge_closed(),
-            };
-            let short: Vec<i64> = short
-                .iter()
-                .map(|run| clip_list(&hours, *run).iter().map(Interval::length_ms).sum())
-                .filter(|counted| *counted > 0)
-                .collect();
-            let rolled = || settled.rolled().iter().filter(|rolled| span.contains(rolled.span().from));
-            let outage_count = count_outages(facts, terms, target, &settled, span, &hours, moment, outages)
-                + rolled().map(|rolled| rolled.outages).sum::<u32>();
-            JudgedTarget {
-                terms: target.clone(),
-                figures,
-                judgement,
-                outage_count,
-                ignored_short_ms: short.iter().sum::<i64>() + rolled().map(|rolled| rolled.short_ms).sum::<i64>(),
-                ignored_short_count: short.len() as u32 + rolled().map(|rolled| rolled.short_count).sum::<u32>(),
-            }
-        })
-        .collect();
-    JudgedPart { span, terms_digest: digest.clone(), targets, headline: terms.headline }
+    let targets = terms.targets.iter().filter_map(|target| {
+        let counted = counted.iter().find(|counted| counted.line.name == target.name)?;
+        Some(judge_target(counted, target, index, to_come, moment))
+    });
+    JudgedPart { span, terms_digest: version.digest.clone(), targets: targets.collect(), headline: terms.headline }
 }
 
-/// Lists the outages with counted time in a part, and counts those that belong to it: whose counted time begins in it.
-#[allow(clippy::too_many_arguments)]
-fn count_outages(
-    facts: Facts<'_>,
-    terms: &Terms,
+fn judge_target(
+    counted: &Counted<'_>,
     target: &TargetTerms,
-    timeline: &Timeline,
-    span: Interval,
-    hours: &[Interval],
+    index: usize,
+    to_come: i64,
     moment: Moment,
-    outages: &mut Vec<CountedOutage>,
-) -> u32 {
-    let mut count = 0;
-    // Runs of one timeline differ: only those of other parts and targets can be known already.
-    let known: HashMap<Interval, usize> =
-        outages.iter().enumerate().map(|(index, outage)| (outage.run.span, index)).collect();
-    for run in timeline.down_runs(moment.horizon) {
-        let Some(inside) = run.span.intersect(&span) else { continue };
-        if timeline.rolled_at(run.span.from).is_some() {
-            continue;
-        }
-        let counted_ms: i64 = clip_list(hours, inside).iter().map(Interval::length_ms).sum();
-        if counted_ms == 0 {
-            continue;
-        }
-        let counted_before = Interval::new(run.span.from, span.from)
-            .and_then(|before| terms.in_term(before, facts.created))
-            .is_some_and(|before| !hours_within(facts.calendars, terms.calendar.as_ref(), before).is_empty());
-        count += u32::from(!counted_before);
-        match known.get(&run.span) {
-            // The other part of an outage that an amendment cuts.
-            Some(&index) if outages[index].target == target.name => outages[index].counted_ms += counted_ms,
-            Some(_) => {}
-            None => outages.push(CountedOutage { target: target.name.clone(), run, counted_ms }),
-        }
+) -> JudgedTarget {
+    let mut sums = ClassSums::default();
+    let mut without_retroactive = ClassSums::default();
+    let mut is_retroactive = false;
+    let mut short: Vec<(usize, i64)> = Vec::new();
+    for (stage, _) in counted.survey.of_part(index) {
+        let Some(tally) = &counted.tallies[stage] else { continue };
+        sums.add(&tally.sums);
+        without_retroactive.add(&tally.without_retroactive.unwrap_or(tally.sums));
+        is_retroactive |= tally.without_retroactive.is_some();
+        tally.short.iter().for_each(|(run, ms)| add_short(&mut short, *run, *ms));
     }
-    count
+    let figures_of = |sums| match moment.phase {
+        Phase::Open => Figures::open(sums, target.yardstick, to_come),
+        Phase::Provisional | Phase::Closed => Figures::closed(sums, target.yardstick),
+    };
+    let figures = figures_of(sums);
+    let outages = counted.outages_of(index);
+    let judgement = match (&target.limits, moment.phase) {
+        (None, Phase::Open) => figures.judge_open(),
+        (None, _) => figures.judge_closed(),
+        (Some(limits), Phase::Open) => Some(limits.judge_open(&outages, &figures, to_come, target.yardstick.warn_at)),
+        (Some(limits), _) => Some(limits.judge_closed(&outages, &figures)),
+    };
+    let rolled = || counted.rolled_in(index);
+    JudgedTarget {
+        terms: target.clone(),
+        figures,
+        judgement,
+        outage_count: outages.count,
+        ignored_short_ms: short.iter().map(|(_, ms)| ms).sum::<i64>()
+            + rolled().map(|rolled| rolled.short_ms).sum::<i64>(),
+        ignored_short_count: short.len() as u32 + rolled().map(|rolled| rolled.short_count).sum::<u32>(),
+        without_retroactive: is_retroactive.then(|| figures_of(without_retroactive)),
+        reliability: target.limits.map(|limits| limits.figures(&outages)),
+    }
 }

@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use crate::api::ServiceReport;
 use crate::api::agreement::Headline;
-use crate::api::report::{Gap, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, SubjectKind};
+use crate::api::report::{
+    Gap, Maintenance, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, SubjectKind,
+};
 use crate::domain::period::Period;
 use crate::domain::replay::Replay;
 use crate::domain::report::{Contents, contents};
@@ -42,6 +44,11 @@ pub struct Document {
     /// The others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outages_omitted: Option<Omitted>,
+    /// Changes, standing windows and exclusions that began.
+    pub maintenance: Vec<Maintenance>,
+    /// The others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintenance_omitted: Option<Omitted>,
     /// Spans without observation.
     pub gaps: Vec<Gap>,
     /// The others.
@@ -109,6 +116,8 @@ impl Document {
             parts: written.parts,
             outages: written.outages,
             outages_omitted: written.outages_omitted,
+            maintenance: written.maintenance,
+            maintenance_omitted: written.maintenance_omitted,
             gaps: written.gaps,
             gaps_omitted: written.gaps_omitted,
             rules_changed: written.rules_changed,
@@ -145,6 +154,8 @@ impl Document {
             parts: status.parts,
             outages: status.outages,
             outages_omitted: status.outages_omitted,
+            maintenance: status.maintenance,
+            maintenance_omitted: status.maintenance_omitted,
             gaps: status.gaps,
             gaps_omitted: status.gaps_omitted,
             rules_changed: status.rules_changed,

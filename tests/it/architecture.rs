@@ -226,8 +226,7 @@ fn first_word(text: &str) -> &str {
 }
 
 /// Files that are too long still, with the length that they may not exceed. The list may only get shorter.
-const STILL_TOO_LONG: [(&str, usize); 3] =
-    [("api/agreement.rs", 480), ("api/service.rs", 430), ("domain/replay.rs", 430)];
+const STILL_TOO_LONG: [(&str, usize); 2] = [("api/agreement.rs", 480), ("api/service.rs", 430)];
 
 /// Functions that are too long still.
 const STILL_LONG_FUNCTIONS: [(&str, &str); 1] = [("control/world/services.rs", "apply_service")];

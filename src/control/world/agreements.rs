@@ -58,7 +58,7 @@ impl World {
             Ok(terms) => {
                 entry.problems.clear();
                 let service = terms.service.clone();
-                let calendar = terms.calendar.clone();
+                let calendars: Vec<Arc<str>> = terms.calendars().into_iter().cloned().collect();
                 let terms = Arc::new(terms);
                 if let Some(record) = &mut entry.record {
                     record.terms.accept(Version { since: now, digest, value: terms });
@@ -76,7 +76,7 @@ impl World {
                 for users in self.uses.calendars.values_mut() {
                     users.remove(&key);
                 }
-                if let Some(calendar) = calendar {
+                for calendar in calendars {
                     self.uses.calendars.entry(calendar.clone()).or_default().insert(key.clone());
                     self.queue.mark(Subject::Calendar(calendar));
                 }

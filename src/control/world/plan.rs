@@ -12,6 +12,7 @@ use crate::control::report::{self, Judging};
 use crate::control::subject::{Batch, Resource, Subject, Writing};
 use crate::control::{calendar, fingerprint, service};
 use crate::domain::conditions::write;
+use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::report::Facts;
 use crate::domain::time::Instant;
 use crate::domain::version::Versions;
@@ -147,6 +148,7 @@ impl World {
                 service: &entry.versions,
                 service_name: &key.name,
                 created: entry.created,
+                announced: &NOTHING_ANNOUNCED,
             };
             let judging = Judging { record: &entry.record, facts, now, horizon };
             let edge = plan_reports(judging, &known, epoch, &mut batch);
@@ -201,6 +203,7 @@ impl World {
             service: service.map_or(&no_versions, |service| &service.versions),
             service_name: &record.service,
             created: record.created,
+            announced: &NOTHING_ANNOUNCED,
         };
         let judging = Judging { record, facts, now, horizon };
         let measurable = !matches!(obstacle, Some(Obstacle::ServiceNotFound(_) | Obstacle::CalendarNotFound(_)));

@@ -10,6 +10,7 @@ use crate::control::watch::WatchFailure;
 use crate::domain::agreement::Terms;
 use crate::domain::service::{ComponentRules, Measure};
 use crate::domain::time::Instant;
+use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
 
 use super::World;
@@ -107,6 +108,19 @@ impl World {
         {
             let message = format!("serviceHours.calendar: no valid ServiceCalendar {calendar} was found; create it");
             return Some(Obstacle::CalendarNotFound(message));
+        }
+        for (index, window) in terms.maintenance.standing().iter().enumerate() {
+            let field = format!("plannedMaintenance.windows[{index}]");
+            let Some(calendar) = self.calendar_versions.get(&window.calendar).and_then(Versions::newest) else {
+                let message =
+                    format!("{field}.calendar: no valid ServiceCalendar {} was found; create it", window.calendar);
+                return Some(Obstacle::WindowNotFound(message));
+            };
+            if !calendar.value.has_window(&window.name) {
+                let message =
+                    format!("{field}.name: ServiceCalendar {} has no window {}", window.calendar, window.name);
+                return Some(Obstacle::WindowNotFound(message));
+            }
         }
         let rules = entry.tracker.as_ref()?.rules();
         let missing = terms.targets.iter().flat_map(|target| target.components.iter().flat_map(|names| names.iter()));

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Identity, Object, Severity, Spec};
+use crate::api::agreement::MaintenanceWindow;
 use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
+use crate::domain::calendar::HOLIDAYS_WINDOW;
 use crate::domain::limits::CYCLE_NAMES;
 use crate::domain::violation::Violation;
 
@@ -57,6 +59,29 @@ impl<'a> Checker<'a> {
             && self.find("ServiceCalendar", None, hours.calendar.as_str()).is_none()
         {
             self.missing(index, "spec.serviceHours.calendar", &format!("ServiceCalendar {}", hours.calendar));
+        }
+        let maintenance = spec.planned_maintenance.as_ref();
+        for (place, window) in maintenance.iter().flat_map(|maintenance| &maintenance.windows).enumerate() {
+            self.window(index, &format!("spec.plannedMaintenance.windows[{place}]"), window);
+        }
+    }
+
+    fn window(&mut self, index: usize, field: &str, window: &MaintenanceWindow) {
+        let MaintenanceWindow { calendar, name } = window;
+        match self.find("ServiceCalendar", None, calendar.as_str()) {
+            None => self.missing(index, format!("{field}.calendar"), &format!("ServiceCalendar {calendar}")),
+            Some(Object { spec: Some(Spec::Calendar(spec)), .. }) => {
+                let known: Vec<&str> = spec.windows.iter().map(|window| window.name.as_str()).collect();
+                if !known.contains(&name.as_str()) && name.as_str() != HOLIDAYS_WINDOW {
+                    let remedy = match &known[..] {
+                        [] => "add it there".to_owned(),
+                        known => format!("write one of {}", known.join(", ")),
+                    };
+                    let message = format!("ServiceCalendar {calendar} has no window {:?}; {remedy}", name.0);
+                    self.add(index, Severity::Error, format!("{field}.name"), message);
+                }
+            }
+            Some(_) => {}
         }
     }
 

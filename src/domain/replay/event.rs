@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use crate::api::agreement::ExclusionCause;
 use crate::api::service::State;
 use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
+use crate::domain::duration::parse_duration_ms;
 use crate::domain::limits::EVENT_LINE_BYTES;
 use crate::domain::reason::Reason;
 use crate::domain::time::Instant;
@@ -61,10 +63,45 @@ pub enum EventKind {
         /// Its spec.
         spec: Box<ServiceSpec>,
     },
-    /// A new version of the calendar of the service hours.
+    /// A new version of a calendar.
     Calendar {
+        /// Its name; absent: the calendar of the service hours, or the only one.
+        name: Option<String>,
         /// Its spec.
         spec: Box<ServiceCalendarSpec>,
+    },
+    /// A change was approved.
+    Change {
+        /// Its name.
+        name: String,
+        /// First instant of its window.
+        not_before: Instant,
+        /// First instant after it.
+        not_after: Instant,
+        /// How much loss it announces.
+        expected_outage_ms: i64,
+        /// The Services it names; none: this one.
+        services: Vec<String>,
+        /// When stakeholders were told.
+        notified_at: Option<Instant>,
+    },
+    /// A change was cancelled or edited.
+    Cancel {
+        /// Its name.
+        name: String,
+    },
+    /// An exclusion was approved.
+    Exclusion {
+        /// First instant.
+        from: Instant,
+        /// First instant after it.
+        to: Instant,
+        /// Why.
+        cause: ExclusionCause,
+        /// Whether the customer approved it.
+        by_customer: bool,
+        /// Whether the provider approved it.
+        by_provider: bool,
     },
 }
 
@@ -79,13 +116,16 @@ pub struct EventError {
 }
 
 /// The types of this version with the fields that each takes besides `at` and `type`.
-const TYPES: [(&str, &[&str]); 6] = [
+const TYPES: [(&str, &[&str]); 9] = [
     ("observe", &["component", "ready", "desired", "reason"]),
     ("state", &["component", "state", "reason"]),
     ("gap", &["until", "component", "reason"]),
     ("agreement", &["spec"]),
     ("service", &["spec"]),
-    ("calendar", &["spec"]),
+    ("calendar", &["name", "spec"]),
+    ("change", &["name", "notBefore", "notAfter", "expectedOutage", "services", "notifiedAt"]),
+    ("cancel", &["name"]),
+    ("exclusion", &["from", "to", "cause", "approvedBy"]),
 ];
 
 /// Reads one line; none if it is blank.
@@ -141,7 +181,38 @@ fn read_kind(kind: &str, reader: &Reader<'_>) -> Result<EventKind, String> {
         },
         "agreement" => EventKind::Agreement { spec: reader.spec()? },
         "service" => EventKind::Service { spec: reader.spec()? },
-        _ => EventKind::Calendar { spec: reader.spec()? },
+        "change" => EventKind::Change {
+            name: reader.text("name")?,
+            not_before: reader.instant("notBefore")?,
+            not_after: reader.instant("notAfter")?,
+            expected_outage_ms: parse_duration_ms(&reader.text("expectedOutage")?)
+                .map_err(|error| format!("expectedOutage: {error}"))?,
+            services: reader.texts("services")?,
+            notified_at: reader.optional_instant("notifiedAt")?,
+        },
+        "cancel" => EventKind::Cancel { name: reader.text("name")? },
+        "exclusion" => read_exclusion(reader)?,
+        _ => EventKind::Calendar { name: reader.optional_text("name")?, spec: reader.spec()? },
+    })
+}
+
+fn read_exclusion(reader: &Reader<'_>) -> Result<EventKind, String> {
+    let cause = match reader.text("cause")?.as_str() {
+        "CustomerCaused" => ExclusionCause::CustomerCaused,
+        "ForceMajeure" => ExclusionCause::ForceMajeure,
+        other => return Err(format!("cause: {other:?} is not one of CustomerCaused, ForceMajeure")),
+    };
+    let parties = reader.texts("approvedBy")?;
+    if let Some(other) = parties.iter().find(|party| !["customer", "provider"].contains(&party.as_str())) {
+        return Err(format!("approvedBy: {other:?} is not one of customer, provider"));
+    }
+    let by = |party: &str| parties.iter().any(|other| other == party);
+    Ok(EventKind::Exclusion {
+        from: reader.instant("from")?,
+        to: reader.instant("to")?,
+        cause,
+        by_customer: by("customer"),
+        by_provider: by("provider"),
     })
 }
 
@@ -164,6 +235,21 @@ impl Reader<'_> {
 
     fn instant(&self, name: &str) -> Result<Instant, String> {
         Instant::parse(&self.text(name)?).map_err(|error| format!("{name}: {error}"))
+    }
+
+    fn optional_instant(&self, name: &str) -> Result<Option<Instant>, String> {
+        self.optional_text(name)?.map(|_| self.instant(name)).transpose()
+    }
+
+    fn texts(&self, name: &str) -> Result<Vec<String>, String> {
+        match self.fields.get(name) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| format!("{name}: {item} is not a string")))
+                .collect(),
+            Some(_) => Err(format!("{name}: is not a list")),
+        }
     }
 
     fn count(&self, name: &str) -> Result<Option<u32>, String> {
@@ -203,6 +289,23 @@ mod tests {
         assert_eq!(parse_line(9, line).unwrap_err().to_string(), "line 9: unknown field raedy");
         let line = r#"{"at": "2025-11-10T10:00:00Z", "type": "observe", "component": "api", "ready": -3}"#;
         assert_eq!(parse_line(2, line).unwrap_err().to_string(), "line 2: ready: -3 is not a whole number from 0 on");
+        for (fields, message) in [
+            (r#""type": "change", "name": "c""#, "notBefore: is missing"),
+            (
+                r#""type": "change", "name": "c", "notBefore": "2025-11-10T10:00:00Z", "notAfter": "2025-11-10T11:00:00Z", "expectedOutage": "1""#,
+                "expectedOutage: not a duration, write whole numbers with the units d h m s ms in this order, like 1h30m or 250ms",
+            ),
+            (r#""type": "cancel""#, "name: is missing"),
+            (r#""type": "exclusion", "cause": "Other""#, "cause: \"Other\" is not one of CustomerCaused, ForceMajeure"),
+            (
+                r#""type": "exclusion", "cause": "ForceMajeure", "approvedBy": ["them"]"#,
+                "approvedBy: \"them\" is not one of customer, provider",
+            ),
+            (r#""type": "exclusion", "cause": "ForceMajeure", "approvedBy": "customer""#, "approvedBy: is not a list"),
+        ] {
+            let line = format!(r#"{{"at": "2025-11-10T10:00:00Z", {fields}}}"#);
+            assert_eq!(parse_line(3, &line).unwrap_err().to_string(), format!("line 3: {message}"));
+        }
         assert!(parse_line(1, "[1]").unwrap_err().to_string().starts_with("line 1: not a JSON object"));
         assert!(parse_line(1, "  ").unwrap().is_none());
     }

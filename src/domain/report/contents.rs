@@ -6,7 +6,8 @@ use jiff::tz::TimeZone;
 
 use crate::api::agreement::Headline;
 use crate::api::report::{
-    Gap, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, TargetFigures, TargetTimes,
+    Gap, Maintenance, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, TargetFigures,
+    TargetTimes,
 };
 use crate::api::service::State;
 use crate::domain::decimal::Fraction;
@@ -15,7 +16,7 @@ use crate::domain::limits::{LISTED_GAPS, LISTED_OUTAGES, LISTED_RULE_CHANGES};
 use crate::domain::time::{HOUR_MS, Instant, Interval};
 use crate::domain::timeline::{Rolled, Timeline};
 
-use super::{Facts, Judged, JudgedTarget, Moment};
+use super::{Facts, Judged, JudgedTarget, Moment, windows};
 
 /// The contents of a report that both the resource and the documents hold.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,10 @@ pub struct Contents {
     pub outages: Vec<Outage>,
     /// The others.
     pub outages_omitted: Option<Omitted>,
+    /// Changes, standing windows and exclusions that began, in order of time.
+    pub maintenance: Vec<Maintenance>,
+    /// The others.
+    pub maintenance_omitted: Option<Omitted>,
     /// Spans without observation, the longest, in order of time.
     pub gaps: Vec<Gap>,
     /// The others.
@@ -58,6 +63,7 @@ pub fn contents(
         .collect();
     let (outages, outages_omitted) = write_outages(judged, &rolled, zone);
     let (gaps, gaps_omitted) = headline_line.map_or((Vec::new(), None), |line| write_gaps(judged, line, moment, zone));
+    let (maintenance, maintenance_omitted) = windows::written(&judged.windows, zone);
     let newest = facts.terms.at(elapsed_to.minus_ms(1)).or_else(|| facts.terms.newest());
     let calendar =
         newest.and_then(|version| version.value.calendar.as_ref()).and_then(|name| facts.calendars.get(name));
@@ -77,6 +83,8 @@ pub fn contents(
             .collect(),
         outages,
         outages_omitted,
+        maintenance,
+        maintenance_omitted,
         gaps,
         gaps_omitted,
         rules_changed: rules_changed(facts, judged, zone),
@@ -131,7 +139,10 @@ fn target_figures(target: &JudgedTarget) -> TargetFigures {
         lowest: figures.lowest().map(Fraction::percent),
         highest: figures.highest().map(Fraction::percent),
         raw: figures.raw().map(Fraction::percent),
-        availability_without_retroactive: None,
+        availability_without_retroactive: target
+            .without_retroactive
+            .and_then(|figures| figures.availability())
+            .map(Fraction::percent),
         coverage: figures.coverage().map(Fraction::percent),
         ms: TargetTimes {
             elapsed: sums.elapsed(),
@@ -153,11 +164,16 @@ fn target_figures(target: &JudgedTarget) -> TargetFigures {
         budget_left_percent: figures.budget_left().map(Fraction::percent_tenths),
         outage_count: target.outage_count,
         ignored_short_count: target.ignored_short_count,
+        reliability: target.reliability.clone(),
     }
 }
 
 /// Keeps the `limit` longest of a list in its order; the rest as count and sum.
-fn keep_longest<T>(mut list: Vec<T>, limit: usize, length_ms: impl Fn(&T) -> i64) -> (Vec<T>, Option<Omitted>) {
+pub(super) fn keep_longest<T>(
+    mut list: Vec<T>,
+    limit: usize,
+    length_ms: impl Fn(&T) -> i64,
+) -> (Vec<T>, Option<Omitted>) {
     if list.len() <= limit {
         return (list, None);
     }
@@ -185,7 +201,7 @@ fn write_outages(judged: &Judged, rolled: &[&Rolled], zone: &TimeZone) -> (Vec<O
             to: (!outage.run.open).then(|| outage.run.span.to.format_in(zone)),
             ms: outage.run.span.length_ms(),
             counted_ms: outage.counted_ms,
-            excluded_ms: 0,
+            excluded_ms: outage.excluded_ms,
             component: outage.run.component.map(|name| name.to_string()),
             reason: outage.run.reason.map(|reason| reason.as_str().to_owned()),
             detection_lag_ms: 0,
@@ -259,7 +275,7 @@ fn rules_changed(facts: Facts<'_>, judged: &Judged, zone: &TimeZone) -> Vec<Rule
         }
     };
     let mut calendars: Vec<&Arc<str>> =
-        facts.terms.all().iter().filter_map(|version| version.value.calendar.as_ref()).collect();
+        facts.terms.all().iter().flat_map(|version| version.value.calendars()).collect();
     calendars.sort();
     calendars.dedup();
     for name in calendars {

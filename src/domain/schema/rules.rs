@@ -83,6 +83,14 @@ const TWINS: &[(&str, Twin)] = &[
             wanted.is_null() || list(&spec["targets"]).iter().any(|target| target["name"] == *wanted)
         },
     ),
+    (
+        "!has(self.errorBudget) || !has(self.errorBudget.target) || !self.targets.exists(t, t.name == self.errorBudget.target && !has(t.objective))",
+        |spec| {
+            let wanted = &spec["errorBudget"]["target"];
+            let is_bare = |target: &Value| target["name"] == *wanted && !has(target, "objective");
+            wanted.is_null() || !list(&spec["targets"]).iter().any(is_bare)
+        },
+    ),
     ("!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) <= 100.0", |value| {
         decimal(value).is_none_or(|decimal| decimal <= Decimal::HUNDRED)
     }),
@@ -101,6 +109,20 @@ const TWINS: &[(&str, Twin)] = &[
     ("self.kind != 'Availability' || has(self.method)", |target| {
         text(&target["kind"]) != "Availability" || has(target, "method")
     }),
+    ("self.kind == 'Availability' || !has(self.objective)", |target| {
+        text(&target["kind"]) == "Availability" || !has(target, "objective")
+    }),
+    ("self.kind == 'Availability' || (!has(self.method) && !has(self.readiness))", |target| {
+        text(&target["kind"]) == "Availability" || !(has(target, "method") || has(target, "readiness"))
+    }),
+    (
+        "self.kind != 'Reliability' || has(self.maxOutages) || has(self.maxSingleOutage) || has(self.maxMTRS)",
+        |target| text(&target["kind"]) != "Reliability" || has_limits(target),
+    ),
+    (
+        "self.kind == 'Reliability' || (!has(self.maxOutages) && !has(self.maxSingleOutage) && !has(self.maxMTRS))",
+        |target| text(&target["kind"]) == "Reliability" || !has_limits(target),
+    ),
     (
         "!has(self.effectiveFrom) || !has(self.expires) || self.effectiveFrom.size() < 10 || self.expires.size() < 10 || \
          self.effectiveFrom.substring(0, 10) <= self.expires.substring(0, 10)",
@@ -115,6 +137,10 @@ const TWINS: &[(&str, Twin)] = &[
 
 fn has(value: &Value, name: &str) -> bool {
     !value[name].is_null()
+}
+
+fn has_limits(target: &Value) -> bool {
+    ["maxOutages", "maxSingleOutage", "maxMTRS"].iter().any(|name| has(target, name))
 }
 
 fn text(value: &Value) -> &str {

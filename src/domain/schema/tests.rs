@@ -198,9 +198,14 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("self.startsWith('https://')", "\"https://a\"", "\"HTTPS://a\""),
     ("!has(self.type)", "{}", r#"{"type": "UnderpinningContract"}"#),
     (
-        "!has(self.errorBudget)",
+        "!has(self.errorBudget) || !has(self.errorBudget.target) || self",
         r#"{"errorBudget": {"target": "a"}, "targets": [{"name": "a"}]}"#,
         r#"{"errorBudget": {"target": "b"}, "targets": [{"name": "a"}]}"#,
+    ),
+    (
+        "!has(self.errorBudget) || !has(self.errorBudget.target) || !self",
+        r#"{"errorBudget": {"target": "a"}, "targets": [{"name": "a", "objective": "9"}, {"name": "b"}]}"#,
+        r#"{"errorBudget": {"target": "b"}, "targets": [{"name": "a", "objective": "9"}, {"name": "b"}]}"#,
     ),
     ("!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) <= 100.0", "\"100.0\"", "\"100.0001\""),
     ("!self.matches('^[0-9]{1,3}([.][0-9]{1,4})?$') || double(self) > 0.0", "\"0.0001\"", "\"000\""),
@@ -216,6 +221,22 @@ const SAMPLES: &[(&str, &str, &str)] = &[
         r#"{"kind": "Availability", "method": "Readiness"}"#,
         r#"{"kind": "Availability"}"#,
     ),
+    (
+        "self.kind == 'Availability' || !has(self.objective)",
+        r#"{"kind": "Reliability"}"#,
+        r#"{"kind": "Reliability", "objective": "9"}"#,
+    ),
+    (
+        "self.kind == 'Availability' || (!has(self.method)",
+        r#"{"kind": "Reliability"}"#,
+        r#"{"kind": "Reliability", "readiness": {}}"#,
+    ),
+    (
+        "self.kind != 'Reliability'",
+        r#"{"kind": "Reliability", "maxOutages": 0}"#,
+        r#"{"kind": "Reliability", "contractual": true}"#,
+    ),
+    ("self.kind == 'Reliability'", r#"{"kind": "Availability"}"#, r#"{"kind": "Availability", "maxMTRS": "1h"}"#),
     (
         "!has(self.effectiveFrom)",
         r#"{"effectiveFrom": "2026-01-01", "expires": "2026-01-01T10:00:00Z"}"#,

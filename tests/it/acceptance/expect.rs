@@ -3,7 +3,8 @@
 //! `S 2682000000; D 2700000; A 99.8993; budget 2682000; left -18000 (-0.7 %); Missed`: entries end with `;`, parts of a
 //! period with ` / `. Letters as on the page: H out of hours, X excluded, U unknown, D down, G degraded, S service, B base,
 //! A availability, in ms or percent. What is not listed is held too: H, X, U, D and G are 0, coverage is 100.0000, and
-//! bounds and raw are A while nothing is unknown or excluded.
+//! bounds are A while nothing is unknown, raw is A while nothing is excluded, and no figure without retroactive
+//! exclusions is given.
 
 use std::collections::HashMap;
 
@@ -55,6 +56,8 @@ impl<'a> Check<'a> {
                 self.text("highest", &figures["highest"], high);
             }
             ("A", value) => self.text(key, &figures["availability"], value),
+            // With nothing excluded that was agreed only afterwards.
+            ("without", value) => self.text(key, &figures["availabilityWithoutRetroactive"], value),
             ("raw" | "coverage" | "result" | "certain" | "outageCount" | "ignoredShortCount", value) => {
                 self.text(key, &figures[key], value);
             }
@@ -93,15 +96,21 @@ impl<'a> Check<'a> {
                 self.number(key, "0");
             }
         }
-        let plain = time("excluded") == 0 && time("unknown") == 0 && time("service") > 0;
+        let all_known = time("unknown") == 0 && time("base") > 0;
         let availability = self.figures["availability"].as_str().unwrap_or_default().to_owned();
         // Degraded time that counts in part is in the bounds as in the figure.
-        if plain && !self.listed.contains_key("bounds") {
-            for key in ["lowest", "highest", "raw"] {
+        if all_known && !self.listed.contains_key("bounds") {
+            for key in ["lowest", "highest"] {
                 self.text(key, &self.figures[key], &availability);
             }
         }
-        if plain && !self.listed.contains_key("coverage") {
+        if time("excluded") == 0 && time("base") > 0 && !self.listed.contains_key("raw") {
+            self.text("raw", &self.figures["raw"], &availability);
+        }
+        if !self.listed.contains_key("without") {
+            self.text("without", &self.figures["availabilityWithoutRetroactive"], "null");
+        }
+        if all_known && !self.listed.contains_key("coverage") {
             self.text("coverage", &self.figures["coverage"], "100.0000");
         }
     }

@@ -5,9 +5,11 @@
 
 mod calendar_months;
 mod expect;
+mod maintenance;
 mod numbers;
 mod observation;
 mod oracle;
+mod reliability;
 mod service_hours;
 mod terms;
 
@@ -138,9 +140,46 @@ impl Case {
 
     /// The agreement is amended at an instant: another objective.
     pub fn amended(self, at: &str, objective: &str) -> Self {
+        self.amended_by(at, json!({"targets": [{"objective": objective}]}))
+    }
+
+    /// The agreement is amended at an instant; fields of `targets` go into the one target.
+    pub fn amended_by(self, at: &str, mut patch: Value) -> Self {
         let mut spec = self.agreement.clone();
-        spec["targets"][0]["objective"] = objective.into();
+        if let Some(targets) = patch.as_object_mut().unwrap().remove("targets") {
+            merge(&mut spec["targets"][0], targets[0].clone());
+        }
+        merge(&mut spec, patch);
         self.line(json!({"at": at, "type": "agreement", "spec": spec}))
+    }
+
+    /// A change `[from, to)`, approved at an instant, that announces so much loss.
+    pub fn change(self, name: &str, from: &str, to: &str, expected: &str, approved: &str) -> Self {
+        self.line(json!({
+            "at": approved, "type": "change", "name": name, "notBefore": from, "notAfter": after(from, to),
+            "expectedOutage": expected,
+        }))
+    }
+
+    /// A standing window of the calendar, which is made if there is none.
+    pub fn standing(mut self, window: Value) -> Self {
+        let zone = self.agreement["reportingPeriod"]["timeZone"].clone();
+        let calendar = self.calendar.get_or_insert_with(|| json!({"timeZone": zone}));
+        merge(calendar, json!({"windows": [window]}));
+        let name = calendar["windows"][0]["name"].clone();
+        self.agreement(json!({"plannedMaintenance": {"windows": [{"calendar": "hours", "name": name}]}}))
+    }
+
+    /// The windows of a report as `name from to excluded+overrun`, with the reason if one is not effective.
+    pub fn windows(&self, period: &str) -> Vec<String> {
+        let report = self.report(period);
+        let line = |window: &Value| {
+            let [name, from, to] = ["name", "from", "to"].map(|key| window[key].as_str().unwrap().to_owned());
+            let reason = window["reason"].as_str().map(|reason| format!(" {reason}")).unwrap_or_default();
+            assert_eq!(window["effective"], reason.is_empty(), "{window}");
+            format!("{name} {from} {to} {}+{}{reason}", window["excludedMs"], window["overrunMs"])
+        };
+        report["maintenance"].as_array().unwrap().iter().map(line).collect()
     }
 
     /// Adds a line to the log.
