@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod figures;
 pub mod report;
 pub mod service;
+pub mod term;
 pub mod values;
 
 pub use agreement::{ServiceLevelAgreement, ServiceLevelAgreementSpec, ServiceLevelAgreementStatus};

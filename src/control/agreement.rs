@@ -5,14 +5,17 @@ use crate::api::agreement::{ClassTimes, CurrentState, InForce, LastReport, Perio
 use crate::api::service::State;
 use crate::domain::accounting::Verdict;
 use crate::domain::agreement::Terms;
+use crate::domain::chain::Chain;
 use crate::domain::conditions::Finding;
 use crate::domain::decimal::Fraction;
 use crate::domain::period::Period;
 use crate::domain::report::{Judged, JudgedTarget, headline};
+use crate::domain::term::review_current;
 use crate::domain::time::Instant;
 use crate::domain::timeline::Entry;
 use crate::domain::version::Version;
 
+use super::service::agreement_not_found;
 use super::world::AgreementEntry;
 
 /// Why an agreement cannot be measured as it asks.
@@ -44,6 +47,10 @@ pub struct Shown<'a> {
     pub obstacle: Option<Obstacle>,
     /// Since when a source is lost.
     pub lost_since: Option<Instant>,
+    /// What it rests on.
+    pub chain: &'a Chain,
+    /// When the parties have to have reviewed it.
+    pub review_due: Option<Instant>,
 }
 
 /// The status of an agreement at an instant.
@@ -93,7 +100,12 @@ pub fn status(entry: &AgreementEntry, shown: &Shown<'_>, now: Instant) -> (Servi
     if let Some(part) = shown.judged.and_then(|judged| judged.parts.last()) {
         status.targets = part.targets.iter().map(target_status).collect();
     }
-    (status, findings(entry, shown, now))
+    let support = shown.chain.judge();
+    status.weakest_link = support.weakest;
+    let mut findings = findings(entry, shown, now);
+    findings.push(support.finding);
+    findings.push(review_current(shown.review_due, zone, now).0);
+    (status, findings)
 }
 
 fn target_status(target: &JudgedTarget) -> TargetStatus {
@@ -124,6 +136,8 @@ pub fn invalid(entry: &AgreementEntry) -> (ServiceLevelAgreementStatus, Vec<Find
         pending("Measured"),
         pending("TargetsMet"),
         Finding::unknown("BudgetAvailable", "Indeterminate", "no valid spec yet"),
+        Finding::unknown("TargetsSupported", "NoObjective", "no valid spec yet"),
+        pending("ReviewCurrent"),
     ];
     (status, findings)
 }
@@ -143,7 +157,13 @@ fn ready(entry: &AgreementEntry, shown: &Shown<'_>) -> Finding {
             | Obstacle::CalendarNotFound(message)
             | Obstacle::ComponentNotFound(message),
         ) => Finding::no("Ready", "ReferenceNotFound", message.clone()),
-        None => Finding::yes("Ready", "Active", "in use"),
+        None => match shown.chain.unresolved.first() {
+            Some((place, other)) => {
+                let what = agreement_not_found(&format!("{}/{}", other.namespace, other.name));
+                Finding::no("Ready", "ReferenceNotFound", format!("underpinnedBy[{place}]: {what}"))
+            }
+            None => Finding::yes("Ready", "Active", "in use"),
+        },
     }
 }
 

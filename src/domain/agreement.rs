@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::api::agreement::{
     ErrorBudget, Method, PeriodKind, ServiceLevelAgreementSpec, Target, TargetKind, Unmeasured,
 };
-use crate::api::values::{DateOrInstant, DurationText, Percent};
+use crate::api::values::{DurationText, Percent, SharedReference};
 
 use super::accounting::Yardstick;
 use super::decimal::Decimal;
 use super::digest::{self, Identity};
 use super::duration::parse_duration_ms;
 use super::limits::AGREEMENT_SPEC_BYTES;
-use super::period::{self, Period, end_of_date, period_containing, start_of_date};
+use super::period::{self, Period, period_containing};
+use super::term::Term;
 use super::time::{Instant, Interval};
 use super::violation::Violation;
 use super::zone::zone_named;
@@ -67,13 +67,6 @@ pub struct TargetTerms {
     pub min_outage_ms: i64,
 }
 
-/// A bound of a term: a local date or an instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bound {
-    Date(Date),
-    Instant(Instant),
-}
-
 /// The terms of an agreement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
@@ -93,8 +86,10 @@ pub struct Terms {
     pub spent_at: Decimal,
     /// Digest of what a part is judged by; another one begins another part.
     pub judged: Arc<str>,
-    from: Option<Bound>,
-    expires: Option<Bound>,
+    /// The agreements it rests on.
+    pub underpinned_by: Vec<SharedReference>,
+    /// From when until when it holds, and how often it is reviewed.
+    pub term: Term,
 }
 
 impl Terms {
@@ -124,7 +119,8 @@ impl Terms {
         let unmeasured = spec.unmeasured.clone().unwrap_or_default();
         let targets = read_targets(&spec.targets, &unmeasured, warn_at, &mut found);
         let headline = read_headline(&budget, &targets, &mut found);
-        let (from, expires) = read_term(spec, &mut found);
+        let term = Term::read(spec.term.as_ref(), &mut found);
+        check_underpinning(&spec.underpinned_by, &mut found);
         if !found.is_empty() {
             return Err(found);
         }
@@ -137,8 +133,8 @@ impl Terms {
             headline,
             spent_at,
             judged: judged_digest(spec).into(),
-            from,
-            expires,
+            underpinned_by: spec.underpinned_by.clone(),
+            term,
         })
     }
 
@@ -168,8 +164,8 @@ impl Terms {
             headline: 0,
             spent_at: Decimal::HUNDRED,
             judged: digest::of_value(&json!({"implicit": service})).into(),
-            from: None,
-            expires: None,
+            underpinned_by: Vec::new(),
+            term: Term::default(),
         }
     }
 
@@ -181,19 +177,17 @@ impl Terms {
 
     /// The first instant of the term, if it is written down.
     pub fn begins(&self) -> Option<Instant> {
-        self.from.map(|bound| match bound {
-            Bound::Date(date) => start_of_date(&self.period.zone, date),
-            Bound::Instant(instant) => instant,
-        })
+        self.term.begins(&self.period.zone)
     }
 
     /// The first instant after the term.
     pub fn end(&self) -> Instant {
-        match self.expires {
-            Some(Bound::Date(date)) => end_of_date(&self.period.zone, date),
-            Some(Bound::Instant(instant)) => instant,
-            None => Instant::MAX,
-        }
+        self.term.end(&self.period.zone)
+    }
+
+    /// When the parties have to have looked at it anew, for the version in force since then.
+    pub fn review_due(&self, created: Instant, version_since: Instant) -> Option<Instant> {
+        self.term.review_due(&self.period.zone, created, version_since)
     }
 
     /// The reporting period that contains an instant.
@@ -217,13 +211,14 @@ pub fn spec_digest(namespace: &str, name: &str, spec: &ServiceLevelAgreementSpec
 
 /// Digest of the fields that figures and verdicts depend on: a change of them begins a new part, other edits do not.
 fn judged_digest(spec: &ServiceLevelAgreementSpec) -> String {
+    let term = spec.term.clone().map(|term| crate::api::term::Term { review_every: None, ..term });
     digest::of_value(&json!({
         "targets": spec.targets,
         "reportingPeriod": spec.reporting_period,
         "serviceHours": spec.service_hours,
         "unmeasured": spec.unmeasured,
         "serviceRef": spec.service_ref,
-        "term": spec.term,
+        "term": term,
     }))
 }
 
@@ -370,31 +365,14 @@ fn read_headline(budget: &ErrorBudget, targets: &[TargetTerms], found: &mut Vec<
     }
 }
 
-fn read_term(spec: &ServiceLevelAgreementSpec, found: &mut Vec<Violation>) -> (Option<Bound>, Option<Bound>) {
-    let term = spec.term.clone().unwrap_or_default();
-    let mut read = |text: &Option<DateOrInstant>, field: &str| {
-        let text = text.as_ref()?.as_str();
-        let bound = if text.len() <= 10 {
-            text.parse::<Date>().ok().map(Bound::Date)
-        } else {
-            Instant::parse(text).ok().map(Bound::Instant)
-        };
-        if bound.is_none() {
-            found.push(Violation::new(
-                field,
-                format!("{text:?} is no date such as \"2026-01-01\" and no instant with its offset"),
-            ));
+/// An agreement rests on another once; its weight in the chain would else count twice.
+fn check_underpinning(references: &[SharedReference], found: &mut Vec<Violation>) {
+    for (index, reference) in references.iter().enumerate() {
+        if references[..index].contains(reference) {
+            let field = format!("spec.underpinnedBy[{index}]");
+            found.push(Violation::new(field, format!("{} occurs twice; remove one", reference.name)));
         }
-        bound
-    };
-    let from = read(&term.effective_from, "spec.term.effectiveFrom");
-    let expires = read(&term.expires, "spec.term.expires");
-    if let (Some(Bound::Date(first)), Some(Bound::Date(last))) = (from, expires)
-        && last < first
-    {
-        found.push(Violation::new("spec.term.expires", "lies before effectiveFrom; swap or correct them"));
     }
-    (from, expires)
 }
 
 #[cfg(test)]

@@ -209,6 +209,8 @@ impl World {
         let period = report::ledger_period(&version.value, now);
         let judged = measurable.then(|| judging.judge(&period).0);
         let change = judged.as_ref().and_then(|judged| report::next_change(&judging, judged));
+        let chain = self.chain(key, &version.value, period.start.max(record.created));
+        let review_due = version.value.review_due(record.created, version.since);
         let shown = Shown {
             version: &version,
             period: &period,
@@ -218,6 +220,8 @@ impl World {
             last_report: last_report(record, &known),
             obstacle,
             lost_since,
+            chain: &chain,
+            review_due,
         };
         let (mut status, findings) = agreement::status(entry, &shown, now);
         let (conditions, transitions) = write(findings, &entry.writing.written.conditions, entry.generation, now);
@@ -235,7 +239,9 @@ impl World {
         let refresh = refresh_deadline(&entry.writing, known, moving, now);
         let term = Some(version.value.end()).filter(|end| *end > now && *end < Instant::MAX);
         let verdict = shown.judged.and_then(|judged| judged.verdict);
-        self.queue.mark_at(Subject::Agreement(key.clone()), [edge, refresh, term, change].into_iter().flatten().min());
+        let review = review_due.filter(|due| *due > now && *due < Instant::MAX);
+        let deadline = [edge, refresh, term, change, review].into_iter().flatten().min();
+        self.queue.mark_at(Subject::Agreement(key.clone()), deadline);
         let entry = self.agreements.get_mut(key)?;
         if entry.verdict != verdict {
             entry.verdict = verdict;

@@ -21,6 +21,7 @@ macro_rules! on_both_servers {
     };
 }
 
+mod chain;
 mod components;
 mod dependencies;
 mod evidence;
