@@ -5,6 +5,7 @@ use crate::api::agreement::{ClassTimes, CurrentState, InForce, LastReport, Perio
 use crate::api::service::State;
 use crate::domain::accounting::Verdict;
 use crate::domain::agreement::Terms;
+use crate::domain::budget::budget_available;
 use crate::domain::chain::Chain;
 use crate::domain::conditions::Finding;
 use crate::domain::decimal::Fraction;
@@ -226,21 +227,8 @@ fn worst(shown: &Shown<'_>, verdict: Verdict) -> String {
 }
 
 fn budget(shown: &Shown<'_>) -> Finding {
-    const KIND: &str = "BudgetAvailable";
     let Some(target) = shown.judged.and_then(Judged::headline) else {
-        return Finding::unknown(KIND, "Indeterminate", "no figures yet");
+        return Finding::unknown("BudgetAvailable", "Indeterminate", "no figures yet");
     };
-    if target.figures.base() == 0 {
-        return Finding::unknown(KIND, "Indeterminate", "no service time was measured yet");
-    }
-    let terms = &shown.version.value;
-    let name = &target.terms.name;
-    if target.figures.is_spent(terms.spent_at) {
-        Finding::no(KIND, "BudgetSpent", format!("{name}: at least {} % of the error budget is spent", terms.spent_at))
-    } else if target.figures.is_spent(target.terms.yardstick.warn_at) {
-        let warn_at = target.terms.yardstick.warn_at;
-        Finding::yes(KIND, "BudgetLow", format!("{name}: at least {warn_at} % of the error budget is spent"))
-    } else {
-        Finding::yes(KIND, "BudgetLeft", format!("{name}: error budget is left"))
-    }
+    budget_available(target, shown.version.value.spent_at)
 }

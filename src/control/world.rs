@@ -135,6 +135,11 @@ impl World {
         &self.agreements
     }
 
+    /// The reports of an agreement, in order of their periods.
+    pub fn agreement_reports(&self, key: &ObjectKey) -> &[KnownReport] {
+        self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone())).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Calendars, with their versions.
     pub fn calendar_versions(&self) -> &Calendars {
         &self.calendar_versions

@@ -4,6 +4,8 @@
 pub mod accounting;
 pub mod adopt;
 pub mod agreement;
+pub mod budget;
+pub mod burn;
 pub mod calendar;
 pub mod calendar_spec;
 pub mod chain;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::api::ServiceLevelAgreementStatus;
 use crate::api::report::SubjectKind;
 use crate::api::service::State;
 use crate::control::agreement::{self, Obstacle, Shown};
@@ -232,11 +233,7 @@ impl World {
             batch.writes.push(status_write(Resource::Agreement, key.clone(), &entry.writing, &drafted));
             batch.transitions = drafted.transitions;
         }
-        let moving = status.headline.as_ref().is_some_and(|headline| headline.actual.as_deref() != Some("100.0000"))
-            || status.coverage.as_deref().is_some_and(|coverage| coverage != "100.0000");
-        let known = status.headline.as_ref().is_none_or(|headline| headline.actual.is_some())
-            || status.current.as_ref().is_none_or(|current| current.state == State::Unknown);
-        let refresh = refresh_deadline(&entry.writing, known, moving, now);
+        let refresh = refresh_of(&status, &entry.writing, now);
         let term = Some(version.value.end()).filter(|end| *end > now && *end < Instant::MAX);
         let verdict = shown.judged.and_then(|judged| judged.verdict);
         let review = review_due.filter(|due| *due > now && *due < Instant::MAX);
@@ -249,6 +246,15 @@ impl World {
         }
         Some(batch)
     }
+}
+
+/// When the figures of an agreement are written again though nothing happens.
+fn refresh_of(status: &ServiceLevelAgreementStatus, writing: &Writing, now: Instant) -> Option<Instant> {
+    let moving = status.headline.as_ref().is_some_and(|headline| headline.actual.as_deref() != Some("100.0000"))
+        || status.coverage.as_deref().is_some_and(|coverage| coverage != "100.0000");
+    let known = status.headline.as_ref().is_none_or(|headline| headline.actual.is_some())
+        || status.current.as_ref().is_none_or(|current| current.state == State::Unknown);
+    refresh_deadline(writing, known, moving, now)
 }
 
 enum Busy {

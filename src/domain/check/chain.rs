@@ -18,8 +18,14 @@ use crate::domain::version::{Version, Versions};
 /// The valid objects of a set, as rules.
 struct Files {
     agreements: BTreeMap<AgreementKey, (usize, Arc<Terms>)>,
-    services: BTreeMap<(Arc<str>, Arc<str>), (Arc<ServiceRules>, Vec<String>)>,
+    services: BTreeMap<(Arc<str>, Arc<str>), Shared>,
     calendars: Calendars,
+}
+
+/// The rules of a Service, and the namespaces that may refer to it.
+struct Shared {
+    rules: Arc<ServiceRules>,
+    with: Vec<String>,
 }
 
 impl Files {
@@ -36,7 +42,8 @@ impl Files {
                 }
                 Some(Spec::Service(spec)) => {
                     if let Ok(rules) = ServiceRules::from_spec(spec) {
-                        files.services.insert((namespace, name), (Arc::new(rules), spec.shared_with.clone()));
+                        let shared = Shared { rules: Arc::new(rules), with: spec.shared_with.clone() };
+                        files.services.insert((namespace, name), shared);
                     }
                 }
                 Some(Spec::Calendar(spec)) => {
@@ -54,7 +61,7 @@ impl Files {
     fn is_shared(&self, agreement: &AgreementKey, terms: &Terms, from: &str) -> bool {
         let service = (agreement.namespace.clone(), terms.service.clone());
         *agreement.namespace == *from
-            || self.services.get(&service).is_some_and(|(_, shared)| shared.iter().any(|to| to == "*" || to == from))
+            || self.services.get(&service).is_some_and(|shared| shared.with.iter().any(|to| to == "*" || to == from))
     }
 }
 
@@ -65,7 +72,7 @@ impl Landscape for Files {
     }
 
     fn rules(&self, namespace: &str, service: &str) -> Option<Arc<ServiceRules>> {
-        self.services.get(&(namespace.into(), service.into())).map(|(rules, _)| rules.clone())
+        self.services.get(&(namespace.into(), service.into())).map(|shared| shared.rules.clone())
     }
 
     fn calendars(&self) -> &Calendars {

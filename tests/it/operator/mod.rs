@@ -26,6 +26,7 @@ mod components;
 mod dependencies;
 mod evidence;
 mod leaders;
+mod metrics;
 mod objects;
 mod periods;
 mod references;
