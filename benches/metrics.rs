@@ -8,7 +8,7 @@ use std::sync::Arc;
 use assize::api::service::State;
 use assize::domain::accounting::{ClassSums, Verdict};
 use assize::telemetry::metrics::{Detail, Metrics, MetricsOptions};
-use assize::telemetry::snapshot::{AgreementSample, ComponentSample, ServiceSample, Sink, Snapshot};
+use assize::telemetry::snapshot::{AgreementSample, BurnSample, ComponentSample, ServiceSample, Sink, Snapshot};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const AGREEMENTS: usize = 10_000;
@@ -43,6 +43,8 @@ impl Snapshot for Load {
                 verdict: Some(Verdict::OnTrack),
                 period: ClassSums { up: 1_234_567_891, down: 1_234, ..ClassSums::default() },
                 classes: ClassSums { up: 21_234_567_891, down: 1_234, ..ClassSums::default() },
+                burn_rates: [300_000, 1_800_000, 3_600_000, 7_200_000, 21_600_000, 86_400_000, 259_200_000]
+                    .map(|window_ms| BurnSample { window_ms, rate: Some(ratio / 7.0) }),
             });
         }
     }

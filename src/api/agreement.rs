@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use super::maintenance::{ExclusionCause, MaintenanceWindow, PlannedMaintenance};
 pub use super::target::{Method, Readiness, Target, TargetKind};
-use super::values::{DateOrInstant, DurationText, LocalReference, PartName, Percent, TimeZoneName};
+use super::term::Term;
+use super::values::{DurationText, LocalReference, PartName, Percent, SharedReference, TimeZoneName};
 
 /// What two parties agreed about one Service: targets, service hours, period. One object is one agreement; its versions
 /// are its specs over time, and each part of a period is judged by the version in force then.
@@ -101,6 +102,11 @@ pub struct ServiceLevelAgreementSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_budget: Option<ErrorBudget>,
 
+    /// Agreements that this one rests on. Those of another namespace need `sharedWith` on their Service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub underpinned_by: Vec<SharedReference>,
+
     /// Who does what for the agreement to hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -125,21 +131,6 @@ pub struct AgreementParty {
     /// Name of the party.
     #[schemars(length(min = 1, max = 128))]
     pub name: String,
-}
-
-/// From when until when an agreement holds. Outside its term nothing elapses.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = ("!has(self.effectiveFrom) || !has(self.expires) || self.effectiveFrom.size() < 10 || self.expires.size() < 10 || self.effectiveFrom.substring(0, 10) <= self.expires.substring(0, 10)", "expires lies before effectiveFrom; swap or correct them")
-)]
-pub struct Term {
-    /// First day in force, or an instant. Default: creation of the object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effective_from: Option<DateOrInstant>,
-    /// Last day in force, or the instant at which it ends. Default: open.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<DateOrInstant>,
 }
 
 /// The span that one report covers.
@@ -281,6 +272,9 @@ pub struct ServiceLevelAgreementStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub targets: Vec<TargetStatus>,
+    /// The lowest promise that it rests on, with its number: `payment-gw-uc 99.5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weakest_link: Option<String>,
     /// Name of the report of the running period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_report: Option<String>,

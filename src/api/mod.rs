@@ -10,6 +10,7 @@ pub mod maintenance;
 pub mod report;
 pub mod service;
 pub mod target;
+pub mod term;
 pub mod values;
 
 pub use agreement::{ServiceLevelAgreement, ServiceLevelAgreementSpec, ServiceLevelAgreementStatus};

@@ -285,6 +285,9 @@ pub struct Dependency {
     /// Whether the state of the Service follows it. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub critical: Option<bool>,
+    /// The agreement on it. One of another namespace needs `sharedWith` on its Service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<SharedReference>,
 }
 
 /// A document about the service.

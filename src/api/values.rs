@@ -84,6 +84,13 @@ text_value!(
 );
 
 text_value!(
+    /// A calendar span of ISO 8601 with years, months or days.
+    CalendarSpanText, max 32,
+    "self.matches('^P([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}D)?$')" => "write a calendar span of years, months or days, such as P6M, P1Y or P90D",
+    "self.matches('[1-9]')" => "a span has at least one day; write one such as P6M",
+);
+
+text_value!(
     /// A local calendar date.
     DateText, max 32,
     "self.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}$')" => "write a quoted date such as \"2026-12-25\"",

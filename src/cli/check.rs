@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Outcome;
 use super::documents::{Document, documents_of, files_of, read_text};
 use super::output::{print, style_of, styled};
+use crate::control::clock::Clock;
 use crate::domain::check::{self, Severity, identity_of, is_ours};
 use crate::report::text::visible;
 
@@ -99,7 +100,7 @@ impl Check {
 
     fn check(&self, documents: &[Document], files: usize) -> Checked {
         let values: Vec<Value> = documents.iter().map(|document| document.value.clone()).collect();
-        let mut found = check::check(&values, &self.namespace, self.complete);
+        let mut found = check::check(&values, &self.namespace, self.complete, Clock::start(0).now());
         found.sort_by_key(|finding| (finding.object, documents[finding.object].line_of(&finding.violation.field)));
         let count = |severity| found.iter().filter(|finding| finding.severity == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));

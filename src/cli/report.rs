@@ -12,6 +12,8 @@ use super::manifests::Manifests;
 use super::output::{Table, print};
 use crate::api::report::SubjectKind;
 use crate::api::{ServiceLevelAgreement, ServiceReport};
+use crate::domain::agreement::Terms;
+use crate::report::rules::{self, Basis};
 use crate::report::{Document, Parties, csv, markdown};
 
 /// Print reports: what was measured in a period, by which rules, with which verdict.
@@ -22,7 +24,7 @@ use crate::report::{Document, Parties, csv, markdown};
 #[allow(clippy::doc_markdown)]
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  assize report -n shop\n  assize report checkout-gold-2026-10 -o markdown > report.md\n  kubectl get srep -A -o yaml | assize report -f - -o csv"
+    after_help = "Examples:\n  assize report -n shop\n  assize report checkout-gold-2026-10 -o markdown > report.md\n  kubectl get srep -A -o yaml | assize report -f - -o csv\n  assize report --rules -n shop | kubectl apply -f -"
 )]
 pub struct Report {
     /// Names of reports; default: all
@@ -43,8 +45,22 @@ pub struct Report {
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t = Form::Table)]
     output: Form,
+    /// Print alerting rules for the agreements instead, as PrometheusRules; see docs/operations.md
+    #[arg(long, value_enum, value_name = "BASIS", num_args = 0..=1, require_equals = true, default_missing_value = "pages")]
+    rules: Option<RulesBasis>,
     #[command(flatten)]
     cluster: ClusterFlags,
+}
+
+/// What alerting rules read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RulesBasis {
+    /// Burn rates that are always exported: pages only.
+    Pages,
+    /// All burn rates, for --metrics=full: pages and tickets.
+    Gauges,
+    /// Counters of time by class, never corrected backwards: pages and tickets.
+    Counters,
 }
 
 /// Forms of a report.
@@ -69,6 +85,9 @@ pub(super) struct Page {
 
 impl Report {
     pub(super) fn run(&self) -> Outcome {
+        if let Some(basis) = self.rules {
+            return self.print_rules(basis);
+        }
         let (mut reports, agreements) = self.read()?;
         reports.retain(|report| self.wants(report));
         reports.sort_by_cached_key(|report| {
@@ -102,6 +121,39 @@ impl Report {
             return Ok(ExitCode::SUCCESS);
         }
         print(&render(&pages, self.output, self.names.len() == 1)?)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Prints the alerting rules of the agreements that are named, and those of the operator.
+    fn print_rules(&self, basis: RulesBasis) -> Outcome {
+        let mut agreements = if self.files.is_empty() {
+            block_on(async { self.cluster.connect().await?.list("ServiceLevelAgreements", None).await })?
+        } else {
+            Manifests::read(&self.files)?.agreements
+        };
+        agreements.retain(|agreement: &ServiceLevelAgreement| {
+            let namespace = agreement.metadata.namespace.as_deref().unwrap_or("default");
+            self.cluster.namespace.as_ref().is_none_or(|wanted| wanted == namespace)
+                && self.agreement.as_ref().is_none_or(|wanted| agreement.metadata.name.as_ref() == Some(wanted))
+        });
+        let basis = match basis {
+            RulesBasis::Pages => Basis::Pages,
+            RulesBasis::Gauges => Basis::Gauges,
+            RulesBasis::Counters => Basis::Counters,
+        };
+        let mut text = serde_saphyr::to_string(&rules::of_operator())?;
+        for agreement in &agreements {
+            let (metadata, spec) = (&agreement.metadata, &agreement.spec);
+            let name = metadata.name.as_deref().unwrap_or_default();
+            let terms = Terms::from_spec(spec).map_err(|violations| {
+                let told: Vec<String> = violations.iter().map(ToString::to_string).collect();
+                format!("ServiceLevelAgreement {name}: {}", told.join("; "))
+            })?;
+            let rule = rules::of_agreement(metadata.namespace.as_deref().unwrap_or("default"), name, &terms, basis);
+            text.push_str("---\n");
+            text.push_str(&serde_saphyr::to_string(&rule)?);
+        }
+        print(&text)?;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -5,14 +5,18 @@ use crate::api::agreement::{ClassTimes, CurrentState, InForce, LastReport, Perio
 use crate::api::service::State;
 use crate::domain::accounting::Verdict;
 use crate::domain::agreement::Terms;
+use crate::domain::budget::budget_available;
+use crate::domain::chain::Chain;
 use crate::domain::conditions::Finding;
 use crate::domain::decimal::Fraction;
 use crate::domain::period::Period;
 use crate::domain::report::{Judged, JudgedTarget, headline};
+use crate::domain::term::review_current;
 use crate::domain::time::Instant;
 use crate::domain::timeline::Entry;
 use crate::domain::version::Version;
 
+use super::service::agreement_not_found;
 use super::world::AgreementEntry;
 
 /// Why an agreement cannot be measured as it asks.
@@ -46,6 +50,10 @@ pub struct Shown<'a> {
     pub obstacle: Option<Obstacle>,
     /// Since when a source is lost.
     pub lost_since: Option<Instant>,
+    /// What it rests on.
+    pub chain: &'a Chain,
+    /// When the parties have to have reviewed it.
+    pub review_due: Option<Instant>,
 }
 
 /// The status of an agreement at an instant.
@@ -95,7 +103,12 @@ pub fn status(entry: &AgreementEntry, shown: &Shown<'_>, now: Instant) -> (Servi
     if let Some(part) = shown.judged.and_then(|judged| judged.parts.last()) {
         status.targets = part.targets.iter().map(target_status).collect();
     }
-    (status, findings(entry, shown, now))
+    let support = shown.chain.judge();
+    status.weakest_link = support.weakest;
+    let mut findings = findings(entry, shown, now);
+    findings.push(support.finding);
+    findings.push(review_current(shown.review_due, zone, now).0);
+    (status, findings)
 }
 
 fn target_status(target: &JudgedTarget) -> TargetStatus {
@@ -129,6 +142,8 @@ pub fn invalid(entry: &AgreementEntry) -> (ServiceLevelAgreementStatus, Vec<Find
         pending("Measured"),
         pending("TargetsMet"),
         Finding::unknown("BudgetAvailable", "Indeterminate", "no valid spec yet"),
+        Finding::unknown("TargetsSupported", "NoObjective", "no valid spec yet"),
+        pending("ReviewCurrent"),
     ];
     (status, findings)
 }
@@ -149,7 +164,13 @@ fn ready(entry: &AgreementEntry, shown: &Shown<'_>) -> Finding {
             | Obstacle::WindowNotFound(message)
             | Obstacle::ComponentNotFound(message),
         ) => Finding::no("Ready", "ReferenceNotFound", message.clone()),
-        None => Finding::yes("Ready", "Active", "in use"),
+        None => match shown.chain.unresolved.first() {
+            Some((place, other)) => {
+                let what = agreement_not_found(&format!("{}/{}", other.namespace, other.name));
+                Finding::no("Ready", "ReferenceNotFound", format!("underpinnedBy[{place}]: {what}"))
+            }
+            None => Finding::yes("Ready", "Active", "in use"),
+        },
     }
 }
 
@@ -212,24 +233,12 @@ fn worst(shown: &Shown<'_>, verdict: Verdict) -> String {
 }
 
 fn budget(shown: &Shown<'_>) -> Finding {
-    const KIND: &str = "BudgetAvailable";
     let Some(target) = shown.judged.and_then(Judged::headline) else {
-        return Finding::unknown(KIND, "Indeterminate", "no figures yet");
+        return Finding::unknown("BudgetAvailable", "Indeterminate", "no figures yet");
     };
-    if target.figures.base() == 0 {
-        return Finding::unknown(KIND, "Indeterminate", "no service time was measured yet");
-    }
     if target.reliability.is_some() {
-        return Finding::unknown(KIND, "Indeterminate", "no target has an objective, so there is no error budget");
+        let message = "no target has an objective, so there is no error budget";
+        return Finding::unknown("BudgetAvailable", "Indeterminate", message);
     }
-    let terms = &shown.version.value;
-    let name = &target.terms.name;
-    if target.figures.is_spent(terms.spent_at) {
-        Finding::no(KIND, "BudgetSpent", format!("{name}: at least {} % of the error budget is spent", terms.spent_at))
-    } else if target.figures.is_spent(target.terms.yardstick.warn_at) {
-        let warn_at = target.terms.yardstick.warn_at;
-        Finding::yes(KIND, "BudgetLow", format!("{name}: at least {warn_at} % of the error budget is spent"))
-    } else {
-        Finding::yes(KIND, "BudgetLeft", format!("{name}: error budget is left"))
-    }
+    budget_available(target, shown.version.value.spent_at)
 }

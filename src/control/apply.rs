@@ -20,7 +20,7 @@ use super::subject::{Action, Batch, Outcome, Resource, Subject, Write, WriteFail
 /// Field manager of every write.
 const MANAGER: &str = "assize";
 /// Conditions whose transitions people want to be told of.
-const TOLD: [&str; 4] = ["Ready", "Available", "TargetsMet", "BudgetAvailable"];
+const TOLD: [&str; 6] = ["Ready", "Available", "TargetsMet", "BudgetAvailable", "TargetsSupported", "ReviewCurrent"];
 
 /// Carries out batches.
 #[derive(Clone)]

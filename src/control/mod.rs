@@ -7,6 +7,7 @@ pub mod clock;
 pub mod draft;
 pub mod fingerprint;
 pub mod lease;
+pub mod live;
 pub mod operator;
 pub mod queue;
 pub mod record;

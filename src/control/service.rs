@@ -23,6 +23,8 @@ pub struct Around {
     pub dependencies: Vec<Option<State>>,
     /// Dependencies that do not resolve: names and the Service each asks for.
     pub unresolved: Vec<(String, String)>,
+    /// Dependencies whose agreement does not resolve: names and the agreement each asks for.
+    pub unresolved_agreements: Vec<(String, String)>,
     /// Verdicts of its agreements.
     pub verdicts: Vec<Option<Verdict>>,
     /// Sources that show nothing now, and why.
@@ -121,6 +123,10 @@ fn ready(entry: &ServiceEntry, tracked: Option<(&ServiceTracker, Composite)>, ar
         );
         return Finding::no("Ready", "ReferenceNotFound", message);
     }
+    if let Some((name, other)) = around.unresolved_agreements.first() {
+        let what = agreement_not_found(other);
+        return Finding::no("Ready", "ReferenceNotFound", format!("dependencies: {name}: {what}"));
+    }
     if !entry.cycle.is_empty() {
         let mut names: Vec<&str> = entry.cycle.iter().take(CYCLE_NAMES).map(AsRef::as_ref).collect();
         names.push(if entry.cycle.len() > CYCLE_NAMES { "…" } else { names[0] });
@@ -137,6 +143,13 @@ fn ready(entry: &ServiceEntry, tracked: Option<(&ServiceTracker, Composite)>, ar
         return Finding::no("Ready", "NoComponentFound", message);
     }
     Finding::yes("Ready", "Active", "in use")
+}
+
+/// The same for an agreement that does not exist and for one that is not shared, so that no name leaks.
+pub(super) fn agreement_not_found(other: &str) -> String {
+    format!(
+        "ServiceLevelAgreement {other} was not found; create it, or let its Service list this namespace in sharedWith"
+    )
 }
 
 fn unseen(tracker: &ServiceTracker) -> impl Iterator<Item = &str> {

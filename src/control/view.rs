@@ -1,22 +1,28 @@
 //! What metrics and the diagnostics page read of the world.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
+use crate::api::report::Phase;
 use crate::api::service::{State, WorkloadKind};
 use crate::domain::accounting::ClassSums;
+use crate::domain::burn::{alerts, burn_rate, windows};
 use crate::domain::decimal::Fraction;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::readiness::Observation;
 use crate::domain::report::{Facts, JudgedTarget, class_sums};
-use crate::domain::time::{Instant, Interval};
+use crate::domain::time::Instant;
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
 use crate::telemetry::diagnostics::{Diagnostics, DiagnosticsSource, StreamDiagnostics};
 use crate::telemetry::labels::Source;
-use crate::telemetry::snapshot::{AgreementSample, ComponentSample, ServiceSample, Sink, Snapshot};
+use crate::telemetry::metrics::{Detail, Metrics};
+use crate::telemetry::snapshot::{
+    AgreementSample, BURN_WINDOWS, BurnSample, ComponentSample, LedgerSample, ServiceSample, Sink, Snapshot,
+};
 
 use super::clock::Clock;
+use super::live::Live;
 use super::record::Record;
 use super::report::{Judging, ledger_period};
 use super::streams::Stream;
@@ -28,12 +34,13 @@ pub struct View {
     world: Arc<RwLock<World>>,
     clock: Clock,
     identity: String,
+    live: Mutex<Live>,
 }
 
 impl View {
     /// A view of a world.
     pub fn new(world: Arc<RwLock<World>>, clock: Clock, identity: &str) -> Self {
-        Self { world, clock, identity: identity.to_owned() }
+        Self { world, clock, identity: identity.to_owned(), live: Mutex::default() }
     }
 
     /// The diagnostics page.
@@ -74,8 +81,26 @@ impl View {
 }
 
 impl Snapshot for View {
+    fn refresh(&self, metrics: &Metrics) {
+        let world = self.world.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut proved: BTreeMap<Source, Option<Instant>> = BTreeMap::new();
+        for (stream, state) in world.streams() {
+            let Some(source) = source(stream) else { continue };
+            // Of several streams of one source the least counts, as for the Lease.
+            let least = proved.entry(source).or_insert(state.proved_until);
+            *least = (*least).min(state.proved_until);
+        }
+        for (source, until) in proved {
+            metrics.set_observed_until(source, until.unwrap_or(Instant::from_ms(0)));
+        }
+        let (ignored, clamped) = world.endpoint_anomalies();
+        metrics.set_ignored_endpoints(Source::EndpointSlices, ignored);
+        metrics.set_clamped_times(Source::EndpointSlices, clamped);
+    }
+
     fn visit(&self, sink: &mut dyn Sink) {
         let world = self.world.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut live = self.live.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let now = self.clock.now();
         for (key, entry) in world.services() {
             let Some(tracker) = &entry.tracker else { continue };
@@ -96,56 +121,89 @@ impl Snapshot for View {
                 });
             }
         }
-        let Some(started) = world.started() else { return };
+        let (Some(started), Some(leadership)) = (world.started(), world.leadership()) else { return };
+        live.begin(leadership.epoch);
+        let scrape = Scrape { world: &world, started, now };
         for (key, entry) in world.agreements() {
-            visit_agreement(&world, key, entry, started, now, sink);
+            scrape.agreement(key, entry, &mut live, sink);
         }
+        live.end();
     }
 }
 
-fn visit_agreement(
-    world: &World,
-    key: &ObjectKey,
-    entry: &AgreementEntry,
+/// One scrape.
+struct Scrape<'a> {
+    world: &'a World,
     started: Instant,
     now: Instant,
-    sink: &mut dyn Sink,
-) {
-    let Some(record) = &entry.record else { return };
-    let Some(version) = record.terms.at(now) else { return };
-    let terms = &version.value;
-    let no_versions = Versions::default();
-    let service_key = ObjectKey::new(key.namespace.clone(), record.service.clone());
-    let service = world.services().get(&service_key);
-    let horizon = world.horizon(&service_key, now);
-    let facts = Facts {
-        terms: &record.terms,
-        calendars: world.calendar_versions(),
-        service: service.map_or(&no_versions, |service| &service.versions),
-        service_name: &record.service,
-        created: record.created,
-        announced: &NOTHING_ANNOUNCED,
-    };
-    let judging = Judging { record, facts, now, horizon };
-    let judged = judging.judge(&ledger_period(terms, now)).0;
-    let Some(part) = judged.parts.last() else { return };
-    for target in &part.targets {
-        let classes = class_totals(facts, record, target, started, horizon);
-        sink.agreement(&sample(key, target, classes));
-    }
 }
 
-/// All time by class that this process accounted: from its start to what is proved. Later evidence about the time in
-/// between is not accrued twice.
-fn class_totals(
-    facts: Facts<'_>,
-    record: &Record,
-    target: &JudgedTarget,
-    started: Instant,
-    horizon: Instant,
-) -> ClassSums {
-    let Some(span) = Interval::new(started, horizon) else { return ClassSums::default() };
-    class_sums(facts, &target.terms, record.line(&target.terms), span, horizon)
+impl Scrape<'_> {
+    fn agreement(&self, key: &ObjectKey, entry: &AgreementEntry, live: &mut Live, sink: &mut dyn Sink) {
+        let Some(record) = &entry.record else { return };
+        let Some(version) = record.terms.at(self.now) else { return };
+        let terms = &version.value;
+        let no_versions = Versions::default();
+        let service_key = ObjectKey::new(key.namespace.clone(), record.service.clone());
+        let service = self.world.services().get(&service_key);
+        let horizon = self.world.horizon(&service_key, self.now);
+        let facts = Facts {
+            terms: &record.terms,
+            calendars: self.world.calendar_versions(),
+            service: service.map_or(&no_versions, |service| &service.versions),
+            service_name: &record.service,
+            created: record.created,
+            announced: &NOTHING_ANNOUNCED,
+        };
+        let judging = Judging { record, facts, now: self.now, horizon };
+        let judged = judging.judge(&ledger_period(terms, self.now)).0;
+        let Some(part) = judged.parts.last() else { return };
+        let is_full = sink.detail() == Detail::Full;
+        let alerts = alerts(terms.period.kind);
+        let windows = windows(if is_full { &alerts } else { &alerts[..2] });
+        for target in &part.targets {
+            let line = record.line(&target.terms);
+            let classes = live.accrue((key, &entry.uid), &target.terms.name, self.started, self.now, |span| {
+                class_sums(facts, &target.terms, line.clone(), span, horizon)
+            });
+            let mut burn_rates = [BurnSample::default(); BURN_WINDOWS];
+            for (sample, &window_ms) in burn_rates.iter_mut().zip(&windows) {
+                let rate = burn_rate(facts, &target.terms, line.clone(), window_ms, self.now, horizon);
+                *sample = BurnSample { window_ms, rate: rate.map(Fraction::as_ratio) };
+            }
+            sink.agreement(&AgreementSample { burn_rates, ..sample(key, target, classes) });
+        }
+        if is_full {
+            self.ledger(key, entry, record, live, sink);
+        }
+    }
+
+    fn ledger(&self, key: &ObjectKey, entry: &AgreementEntry, record: &Record, live: &mut Live, sink: &mut dyn Sink) {
+        let rolled = record.lines.iter().flat_map(|line| line.timeline.rolled());
+        let kept: u64 = rolled.map(|rolled| u64::from(rolled.entries)).sum();
+        let Some(newest) = record.terms.newest() else { return };
+        let mut reports: Vec<(Instant, Phase)> = Vec::new();
+        for report in self.world.agreement_reports(key).iter().filter(|report| *report.subject_uid == *entry.uid) {
+            let Some(phase) = report.phase else { continue };
+            // A report that corrects another is of the same period.
+            match reports.last_mut() {
+                Some(last) if last.0 == report.start => last.1 = phase,
+                _ => reports.push((report.start, phase)),
+            }
+        }
+        let last_two = &reports[reports.len().saturating_sub(2)..];
+        let keys: Vec<(String, Phase)> = last_two
+            .iter()
+            .map(|(start, phase)| (ledger_period(&newest.value, *start).key.to_string(), *phase))
+            .collect();
+        let report = |place: usize| keys.get(place).map(|(key, phase)| (key.as_str(), *phase));
+        sink.ledger(&LedgerSample {
+            namespace: &key.namespace,
+            agreement: &key.name,
+            rolled_up_entries: live.rolled_up(key, &entry.uid, kept),
+            reports: [report(0), report(1)],
+        });
+    }
 }
 
 fn sample<'a>(key: &'a ObjectKey, target: &'a JudgedTarget, classes: ClassSums) -> AgreementSample<'a> {
@@ -171,6 +229,7 @@ fn sample<'a>(key: &'a ObjectKey, target: &'a JudgedTarget, classes: ClassSums) 
         verdict: target.judgement.map(|judgement| judgement.verdict),
         period: *figures.sums(),
         classes,
+        ..AgreementSample::default()
     }
 }
 

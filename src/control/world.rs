@@ -3,6 +3,7 @@
 
 mod agreements;
 mod calendars;
+mod chain;
 mod entries;
 mod ingest;
 mod lead;
@@ -13,7 +14,7 @@ mod services;
 mod surroundings;
 mod written;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::api::report::SubjectKind;
@@ -30,6 +31,7 @@ pub use entries::{AgreementEntry, CalendarEntry, ServiceEntry};
 use super::queue::Queue;
 use super::record::KnownReport;
 use super::streams::{ALWAYS, Pulse, Stream, StreamState};
+use super::subject::Subject;
 use super::unwritten::Unwritten;
 
 /// Components by what they are measured by: `(service, index)`.
@@ -42,6 +44,8 @@ struct Uses {
     dependents: HashMap<ObjectKey, Vec<(ObjectKey, usize)>>,
     /// Agreements by Service.
     agreements: HashMap<ObjectKey, Vec<ObjectKey>>,
+    /// Agreements and Services by an agreement that they name as one they rest on.
+    underpins: HashMap<ObjectKey, BTreeSet<Subject>>,
     /// Agreements by calendar.
     calendars: HashMap<Arc<str>, HashSet<ObjectKey>>,
 }
@@ -129,6 +133,11 @@ impl World {
     /// Agreements, by key.
     pub fn agreements(&self) -> &HashMap<ObjectKey, AgreementEntry> {
         &self.agreements
+    }
+
+    /// The reports of an agreement, in order of their periods.
+    pub fn agreement_reports(&self, key: &ObjectKey) -> &[KnownReport] {
+        self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone())).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Calendars, with their versions.

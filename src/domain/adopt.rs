@@ -238,7 +238,7 @@ mod tests {
     fn checked(drafts: &[Draft]) -> Vec<String> {
         let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&render(drafts)).unwrap();
         assert_eq!(documents.len(), drafts.len());
-        let findings = check(&documents, "default", true);
+        let findings = check(&documents, "default", true, crate::domain::time::Instant::MIN);
         findings.into_iter().filter(|f| f.severity == Severity::Error).map(|f| f.violation.to_string()).collect()
     }
 

@@ -4,12 +4,11 @@ mod targets;
 
 use std::sync::Arc;
 
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::api::agreement::{Method, PeriodKind, ServiceLevelAgreementSpec, TargetKind};
-use crate::api::values::{DateOrInstant, DurationText, Percent};
+use crate::api::values::{DurationText, Percent, SharedReference};
 
 use super::accounting::Yardstick;
 use super::decimal::Decimal;
@@ -17,8 +16,9 @@ use super::digest::{self, Identity};
 use super::duration::parse_duration_ms;
 use super::limits::AGREEMENT_SPEC_BYTES;
 use super::maintenance::MaintenanceTerms;
-use super::period::{self, Period, end_of_date, period_containing, start_of_date};
+use super::period::{self, Period, period_containing};
 use super::reliability::Limits;
+use super::term::Term;
 use super::time::{Instant, Interval};
 use super::violation::Violation;
 use super::zone::zone_named;
@@ -74,13 +74,6 @@ pub struct TargetTerms {
     pub limits: Option<Limits>,
 }
 
-/// A bound of a term: a local date or an instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bound {
-    Date(Date),
-    Instant(Instant),
-}
-
 /// The terms of an agreement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
@@ -102,8 +95,10 @@ pub struct Terms {
     pub spent_at: Decimal,
     /// Digest of what a part is judged by; another one begins another part.
     pub judged: Arc<str>,
-    from: Option<Bound>,
-    expires: Option<Bound>,
+    /// The agreements it rests on.
+    pub underpinned_by: Vec<SharedReference>,
+    /// From when until when it holds, and how often it is reviewed.
+    pub term: Term,
 }
 
 impl Terms {
@@ -134,7 +129,8 @@ impl Terms {
         let targets = read_targets(&spec.targets, &unmeasured, warn_at, &mut found);
         let maintenance = MaintenanceTerms::from_spec(spec, &mut found);
         let headline = read_headline(&budget, &targets, &mut found);
-        let (from, expires) = read_term(spec, &mut found);
+        let term = Term::read(spec.term.as_ref(), &mut found);
+        check_underpinning(&spec.underpinned_by, &mut found);
         if !found.is_empty() {
             return Err(found);
         }
@@ -148,8 +144,8 @@ impl Terms {
             headline,
             spent_at,
             judged: judged_digest(spec).into(),
-            from,
-            expires,
+            underpinned_by: spec.underpinned_by.clone(),
+            term,
         })
     }
 
@@ -181,8 +177,8 @@ impl Terms {
             headline: 0,
             spent_at: Decimal::HUNDRED,
             judged: digest::of_value(&json!({"implicit": service})).into(),
-            from: None,
-            expires: None,
+            underpinned_by: Vec::new(),
+            term: Term::default(),
         }
     }
 
@@ -194,19 +190,17 @@ impl Terms {
 
     /// The first instant of the term, if it is written down.
     pub fn begins(&self) -> Option<Instant> {
-        self.from.map(|bound| match bound {
-            Bound::Date(date) => start_of_date(&self.period.zone, date),
-            Bound::Instant(instant) => instant,
-        })
+        self.term.begins(&self.period.zone)
     }
 
     /// The first instant after the term.
     pub fn end(&self) -> Instant {
-        match self.expires {
-            Some(Bound::Date(date)) => end_of_date(&self.period.zone, date),
-            Some(Bound::Instant(instant)) => instant,
-            None => Instant::MAX,
-        }
+        self.term.end(&self.period.zone)
+    }
+
+    /// When the parties have to have looked at it anew, for the version in force since then.
+    pub fn review_due(&self, created: Instant, version_since: Instant) -> Option<Instant> {
+        self.term.review_due(&self.period.zone, created, version_since)
     }
 
     /// The reporting period that contains an instant.
@@ -239,6 +233,7 @@ pub fn spec_digest(namespace: &str, name: &str, spec: &ServiceLevelAgreementSpec
 
 /// Digest of the fields that figures and verdicts depend on: a change of them begins a new part, other edits do not.
 fn judged_digest(spec: &ServiceLevelAgreementSpec) -> String {
+    let term = spec.term.clone().map(|term| crate::api::term::Term { review_every: None, ..term });
     digest::of_value(&json!({
         "targets": spec.targets,
         "reportingPeriod": spec.reporting_period,
@@ -247,7 +242,7 @@ fn judged_digest(spec: &ServiceLevelAgreementSpec) -> String {
         "exclusions": spec.exclusions,
         "unmeasured": spec.unmeasured,
         "serviceRef": spec.service_ref,
-        "term": spec.term,
+        "term": term,
     }))
 }
 
@@ -303,31 +298,14 @@ fn read_percent(text: Option<&Percent>, default: &str, field: &str, found: &mut 
     }
 }
 
-fn read_term(spec: &ServiceLevelAgreementSpec, found: &mut Vec<Violation>) -> (Option<Bound>, Option<Bound>) {
-    let term = spec.term.clone().unwrap_or_default();
-    let mut read = |text: &Option<DateOrInstant>, field: &str| {
-        let text = text.as_ref()?.as_str();
-        let bound = if text.len() <= 10 {
-            text.parse::<Date>().ok().map(Bound::Date)
-        } else {
-            Instant::parse(text).ok().map(Bound::Instant)
-        };
-        if bound.is_none() {
-            found.push(Violation::new(
-                field,
-                format!("{text:?} is no date such as \"2026-01-01\" and no instant with its offset"),
-            ));
+/// An agreement rests on another once; its weight in the chain would else count twice.
+fn check_underpinning(references: &[SharedReference], found: &mut Vec<Violation>) {
+    for (index, reference) in references.iter().enumerate() {
+        if references[..index].contains(reference) {
+            let field = format!("spec.underpinnedBy[{index}]");
+            found.push(Violation::new(field, format!("{} occurs twice; remove one", reference.name)));
         }
-        bound
-    };
-    let from = read(&term.effective_from, "spec.term.effectiveFrom");
-    let expires = read(&term.expires, "spec.term.expires");
-    if let (Some(Bound::Date(first)), Some(Bound::Date(last))) = (from, expires)
-        && last < first
-    {
-        found.push(Violation::new("spec.term.expires", "lies before effectiveFrom; swap or correct them"));
     }
-    (from, expires)
 }
 
 #[cfg(test)]

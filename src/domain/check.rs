@@ -4,6 +4,7 @@
 //! nothing it relies on: its schema and CEL rules, the rules that the operator's own reading of the spec applies, and
 //! what is allowed but probably not meant.
 
+mod chain;
 mod references;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use super::agreement::Terms;
 use super::calendar_spec::read_spec;
 use super::schema;
 use super::service::ServiceRules;
+use super::time::Instant;
 use super::violation::Violation;
 
 /// How bad a finding is.
@@ -91,8 +93,9 @@ pub fn identity_of(document: &Value, default_namespace: &str) -> Identity {
     Identity { namespace: is_namespaced.then_some(namespace), name: text(&document["metadata"]["name"]), kind }
 }
 
-/// Checks a set of documents of our group. With `complete` a reference that leads out of the set is an error.
-pub fn check(documents: &[Value], default_namespace: &str, complete: bool) -> Vec<Finding> {
+/// Checks a set of documents of our group. With `complete` a reference that leads out of the set is an error. Service
+/// hours of agreements that rest on each other are compared from `now` on.
+pub fn check(documents: &[Value], default_namespace: &str, complete: bool, now: Instant) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut objects = Vec::with_capacity(documents.len());
     for (index, document) in documents.iter().enumerate() {
@@ -102,7 +105,7 @@ pub fn check(documents: &[Value], default_namespace: &str, complete: bool) -> Ve
         objects.push(Object { identity, spec });
     }
     note_duplicates(&objects, &mut findings);
-    references::check(&objects, complete, &mut findings);
+    references::check(&objects, complete, now, &mut findings);
     findings.sort_by_key(|finding| finding.object);
     findings
 }

@@ -83,6 +83,17 @@ impl Fraction {
         (denominator > 0).then_some(Self { numerator, denominator })
     }
 
+    /// What is missing to one.
+    #[must_use]
+    pub fn complement(self) -> Self {
+        Self { numerator: self.denominator - self.numerator, ..self }
+    }
+
+    /// The quotient; none if the divisor is not positive.
+    pub fn divided_by(self, divisor: Self) -> Option<Self> {
+        Self::new(self.numerator * divisor.denominator, self.denominator * divisor.numerator)
+    }
+
     /// Compares the fraction, a share of one, with a percentage.
     pub fn compare_percent(self, percent: Decimal) -> Ordering {
         // n / d <=> p / (100 * SCALE)

@@ -141,7 +141,7 @@ impl Judged {
     }
 }
 
-/// The next instant at which time alone changes a verdict or the service hours, if everything stays as it is: at the
+/// The next instant at which time alone changes a verdict, what is said of a budget, or the service hours, if everything stays as it is: at the
 /// latest the end of the running part. `state` is what a target sees now.
 pub fn next_change(
     facts: Facts<'_>,
@@ -159,7 +159,7 @@ pub fn next_change(
         None => return Some(ahead.to),
     };
     let changes = part.targets.iter().filter_map(|target| {
-        let ms = target.figures.verdict_changes_after(state(&target.terms), edge.ms_since(now))?;
+        let ms = target.figures.words_change_after(state(&target.terms), terms.spent_at, edge.ms_since(now))?;
         Some(now.plus_ms(ms.max(LOOK_AGAIN_MS)))
     });
     changes.chain([edge]).min()

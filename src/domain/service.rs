@@ -49,6 +49,10 @@ pub struct DependencyRules {
     pub service: Option<SharedReference>,
     /// Whether the service follows it.
     pub critical: bool,
+    /// Whether the service cannot do without it, also where nothing measures it.
+    pub needed: bool,
+    /// The agreement on it.
+    pub agreement: Option<SharedReference>,
 }
 
 /// A group of members of which only some are needed.
@@ -124,6 +128,8 @@ impl ServiceRules {
                     service: dependency.service.clone(),
                     // Nothing measures an external party, so it cannot decide the state.
                     critical: dependency.service.is_some() && dependency.critical.unwrap_or(false),
+                    needed: dependency.critical.unwrap_or(false),
+                    agreement: dependency.agreement.clone(),
                 })
                 .collect(),
             groups,

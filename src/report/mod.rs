@@ -3,6 +3,7 @@
 pub mod csv;
 pub mod document;
 pub mod markdown;
+pub mod rules;
 pub mod text;
 pub mod words;
 

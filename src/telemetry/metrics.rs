@@ -1,6 +1,7 @@
 //! The metric families, as one cheap handle with typed methods.
 
 use std::fmt::{self, Write};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -106,6 +107,10 @@ impl Metrics {
     /// A slow writer holds no lock but those it holds itself.
     pub fn encode(&self, writer: &mut dyn Write) -> fmt::Result {
         let mut writer = writer;
+        let attached = self.0.attached.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(snapshot) = attached {
+            snapshot.refresh(self);
+        }
         // The families of the process hold locks while they are encoded, so that goes to memory, which never waits.
         let mut text = String::new();
         encode_registry(&mut text, &self.0.process_registry)?;
@@ -133,9 +138,10 @@ impl Metrics {
         counter.inc_by(length.as_secs_f64());
     }
 
-    /// A time of a fact was moved into the bounds of what is possible.
-    pub fn count_clamped_time(&self, source: Source) {
-        self.0.process.clamped_times.get_or_create_owned(&BySource { source }).inc();
+    /// Times of facts were moved into the bounds of what is possible: so many since the process began.
+    pub fn set_clamped_times(&self, source: Source, count: u64) {
+        let counter = self.0.process.clamped_times.get_or_create_owned(&BySource { source });
+        counter.inner().fetch_max(count, Ordering::Relaxed);
     }
 
     /// How many endpoints of a source cannot be counted now.

@@ -12,18 +12,24 @@ use prometheus_client::encoding::{
 };
 use prometheus_client::metrics::MetricType;
 
+use crate::api::report::Phase;
 use crate::api::service::State;
 use crate::domain::accounting::{ClassSums, Verdict};
+use crate::domain::duration::format_exact;
 
 use super::limits::KEPT_BUFFERS;
 use super::metrics::Detail;
 use super::rows::{AgreementRow, ComponentRow, Rows};
-use super::snapshot::{AgreementSample, Snapshot};
+use super::snapshot::{AgreementSample, BURN_WINDOWS, Snapshot};
 
-/// Series of an agreement's target: six gauges and the counter of six classes.
-const SERIES: usize = 6 + 6;
-/// What [`Detail::Full`] adds: raw, coverage, budget, and the period by six classes.
-const FULL_SERIES: usize = SERIES + 3 + 6;
+/// Series of an agreement's target: six gauges, the counter of six classes, and the burn rates of four windows.
+const SERIES: usize = 6 + 6 + 4;
+/// What [`Detail::Full`] adds: raw, coverage, budget, the period by six classes, and the other windows.
+const FULL_SERIES: usize = SERIES + 3 + 6 + BURN_WINDOWS - 4;
+/// Series of an agreement with [`Detail::Full`]: three phases of two reports, and what was rolled up.
+const LEDGER_SERIES: usize = 3 * 2 + 1;
+
+const PHASES: [Phase; 3] = [Phase::Open, Phase::Provisional, Phase::Closed];
 
 const STATES: [State; 4] = [State::Up, State::Degraded, State::Down, State::Unknown];
 
@@ -61,13 +67,15 @@ impl Collector for Objects {
         let attached = self.attached.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut rows = self.buffers().pop().unwrap_or_default();
         rows.clear();
+        rows.detail = self.detail;
         if let Some(snapshot) = attached {
             snapshot.visit(&mut rows);
         }
         let full = self.detail == Detail::Full;
-        let dropped = rows.cap(if full { FULL_SERIES } else { SERIES }, self.series_cap);
+        let dropped = rows.cap(if full { FULL_SERIES } else { SERIES }, LEDGER_SERIES, self.series_cap);
         let written = write_services(&mut encoder, &rows)
             .and_then(|()| write_agreements(&mut encoder, &rows, full))
+            .and_then(|()| if full { write_ledgers(&mut encoder, &rows) } else { Ok(()) })
             .and_then(|()| write_dropped(&mut encoder, dropped));
         let mut buffers = self.buffers();
         if buffers.len() < KEPT_BUFFERS {
@@ -220,6 +228,67 @@ fn write_agreements(encoder: &mut DescriptorEncoder<'_>, rows: &Rows, full: bool
         for (class, of) in CLASSES {
             counter(&mut family, by_class(rows, row, class), &seconds(of(&row.numbers.classes)))?;
         }
+    }
+    write_burn_rates(encoder, rows)
+}
+
+fn write_burn_rates(encoder: &mut DescriptorEncoder<'_>, rows: &Rows) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(
+        "agreement_burn_rate",
+        "How fast the budget is spent over a window that ends now; 1 spends it exactly at the end of the period.",
+        None,
+        MetricType::Gauge,
+    )?;
+    // A handful of windows in all: their names are made once.
+    let mut names: Vec<(i64, String)> = Vec::new();
+    for row in &rows.agreements {
+        for burn in row.numbers.burn_rates.iter().filter(|burn| burn.window_ms > 0) {
+            let known = names.iter().position(|(window_ms, _)| *window_ms == burn.window_ms);
+            let place = known.unwrap_or_else(|| {
+                names.push((burn.window_ms, format_exact(burn.window_ms)));
+                names.len() - 1
+            });
+            let labels = [
+                ("namespace", rows.name(row.namespace)),
+                ("agreement", rows.name(row.agreement)),
+                ("target", rows.name(row.target)),
+                ("window", names[place].1.as_str()),
+            ];
+            gauge(&mut family, labels, &finite(burn.rate))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_ledgers(encoder: &mut DescriptorEncoder<'_>, rows: &Rows) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(
+        "report_phase",
+        "Phase of the report of a period, 1 for the one it has; the last two periods.",
+        None,
+        MetricType::Gauge,
+    )?;
+    for row in &rows.ledgers {
+        for (period, phase) in row.reports.iter().flatten() {
+            for other in PHASES {
+                let labels = [
+                    ("namespace", rows.name(row.namespace)),
+                    ("agreement", rows.name(row.agreement)),
+                    ("period", rows.name(*period)),
+                    ("phase", other.as_str()),
+                ];
+                gauge(&mut family, labels, &u32::from(*phase == other))?;
+            }
+        }
+    }
+    let mut family = encoder.encode_descriptor(
+        "ledger_rolled_up_entries",
+        "Entries of the ledger that became sums.",
+        None,
+        MetricType::Counter,
+    )?;
+    for row in &rows.ledgers {
+        let labels = [("namespace", rows.name(row.namespace)), ("agreement", rows.name(row.agreement))];
+        counter(&mut family, labels, &row.rolled_up_entries)?;
     }
     Ok(())
 }

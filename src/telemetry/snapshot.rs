@@ -1,18 +1,27 @@
 //! What the per-object families are computed from, at the moment of a scrape.
 
+use crate::api::report::Phase;
 use crate::api::service::State;
 use crate::domain::accounting::{ClassSums, Verdict};
+
+use super::metrics::{Detail, Metrics};
 
 /// The operator's view of all objects, visited once a scrape on a thread that may block.
 ///
 /// A visit should hold locks briefly: the sink copies names and numbers, and text is written only after the visit.
 pub trait Snapshot: Send + Sync + 'static {
+    /// Brings the families of the process up to date that follow what is observed; of every replica.
+    fn refresh(&self, _metrics: &Metrics) {}
+
     /// Shows every object to the sink, in any order.
     fn visit(&self, sink: &mut dyn Sink);
 }
 
 /// Takes what a snapshot shows.
 pub trait Sink {
+    /// Which families are exported: what the others need has not to be computed.
+    fn detail(&self) -> Detail;
+
     /// A Service.
     fn service(&mut self, sample: &ServiceSample<'_>);
 
@@ -21,6 +30,9 @@ pub trait Sink {
 
     /// A target of an agreement: an agreement with three targets is shown three times.
     fn agreement(&mut self, sample: &AgreementSample<'_>);
+
+    /// What is kept of an agreement besides its targets; once an agreement, with [`Detail::Full`] only.
+    fn ledger(&mut self, sample: &LedgerSample<'_>);
 }
 
 /// A Service now.
@@ -99,4 +111,36 @@ pub struct AgreementSample<'a> {
 
     /// All time by class, live, accrued up to this scrape: no class ever shrinks while the operator leads.
     pub classes: ClassSums,
+
+    /// Burn rates, one a window; windows of length 0 are none.
+    pub burn_rates: [BurnSample; BURN_WINDOWS],
+}
+
+/// Windows of burn rates with [`Detail::Full`].
+pub const BURN_WINDOWS: usize = 7;
+
+/// The burn rate over one window.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BurnSample {
+    /// Length of the window; 0: none.
+    pub window_ms: i64,
+
+    /// The rate; none without service time in the window.
+    pub rate: Option<f64>,
+}
+
+/// What is kept of an agreement besides its targets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LedgerSample<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+
+    /// Name of the agreement.
+    pub agreement: &'a str,
+
+    /// Ledger entries that became sums while this process leads.
+    pub rolled_up_entries: u64,
+
+    /// Its last two periods: key and phase of the report.
+    pub reports: [Option<(&'a str, Phase)>; 2],
 }

@@ -58,8 +58,10 @@ impl World {
             Ok(terms) => {
                 entry.problems.clear();
                 let service = terms.service.clone();
-                let calendars: Vec<Arc<str>> = terms.calendars().into_iter().cloned().collect();
                 let terms = Arc::new(terms);
+                let newest = terms.clone();
+                let before = entry.record.as_ref().and_then(|record| record.terms.newest());
+                let before = before.map(|version| version.value.clone());
                 if let Some(record) = &mut entry.record {
                     record.terms.accept(Version { since: now, digest, value: terms });
                     record.match_lines();
@@ -69,17 +71,7 @@ impl World {
                     entry.record = Some(Record::new(kind, key.clone(), &uid, created, service.clone(), versions));
                 }
                 let service_key = ObjectKey::new(key.namespace.clone(), service);
-                let list = self.uses.agreements.entry(service_key.clone()).or_default();
-                if !list.contains(&key) {
-                    list.push(key.clone());
-                }
-                for users in self.uses.calendars.values_mut() {
-                    users.remove(&key);
-                }
-                for calendar in calendars {
-                    self.uses.calendars.entry(calendar.clone()).or_default().insert(key.clone());
-                    self.queue.mark(Subject::Calendar(calendar));
-                }
+                self.enter_agreement(&key, &service_key, &newest, before.as_deref());
                 if self.started.is_some() {
                     self.restore_agreement(&key);
                     self.agreement_look(&key, &service_key, created, now);
@@ -88,6 +80,26 @@ impl World {
             }
         }
         self.queue.mark(Subject::Agreement(key));
+    }
+
+    /// Enters an agreement where the objects that its terms name will look for it, and plans those anew.
+    fn enter_agreement(&mut self, key: &ObjectKey, service: &ObjectKey, terms: &Terms, before: Option<&Terms>) {
+        let list = self.uses.agreements.entry(service.clone()).or_default();
+        if !list.contains(key) {
+            list.push(key.clone());
+        }
+        for users in self.uses.calendars.values_mut() {
+            users.remove(key);
+        }
+        for calendar in terms.calendars() {
+            self.uses.calendars.entry(calendar.clone()).or_default().insert(key.clone());
+            self.queue.mark(Subject::Calendar(calendar.clone()));
+        }
+        if let Some(before) = before {
+            self.unindex_underpinning(key, before);
+        }
+        self.index_underpinning(key, terms);
+        self.mark_resting(key);
     }
 
     /// Notes the present state in the lines of an agreement: in force since the service has it, at the earliest since
@@ -112,6 +124,10 @@ impl World {
             users.remove(key);
         }
         if let Some(record) = entry.record {
+            if let Some(newest) = record.terms.newest() {
+                self.unindex_underpinning(key, &newest.value);
+            }
+            self.mark_resting(key);
             let service = ObjectKey::new(key.namespace.clone(), record.service);
             if let Some(list) = self.uses.agreements.get_mut(&service) {
                 list.retain(|other| other != key);

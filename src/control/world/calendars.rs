@@ -101,8 +101,9 @@ impl World {
     }
 
     fn mark_users(&mut self, name: &Arc<str>) {
-        for key in self.uses.calendars.get(name).into_iter().flatten() {
-            self.queue.mark(Subject::Agreement(key.clone()));
+        for key in self.uses.calendars.get(name).cloned().unwrap_or_default() {
+            self.mark_resting(&key);
+            self.queue.mark(Subject::Agreement(key));
         }
     }
 

@@ -49,6 +49,13 @@ pub struct ServiceEntry {
     pub writing: Writing,
 }
 
+impl ServiceEntry {
+    /// Whether objects of a namespace other than its own may refer to it.
+    pub fn is_shared_with(&self, namespace: &str) -> bool {
+        self.shared_with.iter().any(|name| **name == *"*" || **name == *namespace)
+    }
+}
+
 /// What is kept of an agreement.
 #[derive(Debug)]
 pub struct AgreementEntry {

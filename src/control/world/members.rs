@@ -240,8 +240,7 @@ impl World {
     /// The state of another Service, if it exists and is shared with this one's namespace.
     pub(super) fn visible_state(&self, service: &ObjectKey, other: &ObjectKey) -> Option<Member> {
         let entry = self.services.get(other)?;
-        let shared = other.namespace == service.namespace
-            || entry.shared_with.iter().any(|name| **name == *"*" || **name == *service.namespace);
+        let shared = other.namespace == service.namespace || entry.is_shared_with(&service.namespace);
         if !shared {
             return None;
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::api::ServiceLevelAgreementStatus;
 use crate::api::report::SubjectKind;
 use crate::api::service::State;
 use crate::control::agreement::{self, Obstacle, Shown};
@@ -211,6 +212,8 @@ impl World {
         let period = report::ledger_period(&version.value, now);
         let judged = measurable.then(|| judging.judge(&period).0);
         let change = judged.as_ref().and_then(|judged| report::next_change(&judging, judged));
+        let chain = self.chain(key, &version.value, period.start.max(record.created));
+        let review_due = version.value.review_due(record.created, version.since);
         let shown = Shown {
             version: &version,
             period: &period,
@@ -220,6 +223,8 @@ impl World {
             last_report: last_report(record, &known),
             obstacle,
             lost_since,
+            chain: &chain,
+            review_due,
         };
         let (mut status, findings) = agreement::status(entry, &shown, now);
         let (conditions, transitions) = write(findings, &entry.writing.written.conditions, entry.generation, now);
@@ -230,14 +235,12 @@ impl World {
             batch.writes.push(status_write(Resource::Agreement, key.clone(), &entry.writing, &drafted));
             batch.transitions = drafted.transitions;
         }
-        let moving = status.headline.as_ref().is_some_and(|headline| headline.actual.as_deref() != Some("100.0000"))
-            || status.coverage.as_deref().is_some_and(|coverage| coverage != "100.0000");
-        let known = status.headline.as_ref().is_none_or(|headline| headline.actual.is_some())
-            || status.current.as_ref().is_none_or(|current| current.state == State::Unknown);
-        let refresh = refresh_deadline(&entry.writing, known, moving, now);
+        let refresh = refresh_of(&status, &entry.writing, now);
         let term = Some(version.value.end()).filter(|end| *end > now && *end < Instant::MAX);
         let verdict = shown.judged.and_then(|judged| judged.verdict);
-        self.queue.mark_at(Subject::Agreement(key.clone()), [edge, refresh, term, change].into_iter().flatten().min());
+        let review = review_due.filter(|due| *due > now && *due < Instant::MAX);
+        let deadline = [edge, refresh, term, change, review].into_iter().flatten().min();
+        self.queue.mark_at(Subject::Agreement(key.clone()), deadline);
         let entry = self.agreements.get_mut(key)?;
         if entry.verdict != verdict {
             entry.verdict = verdict;
@@ -245,6 +248,15 @@ impl World {
         }
         Some(batch)
     }
+}
+
+/// When the figures of an agreement are written again though nothing happens.
+fn refresh_of(status: &ServiceLevelAgreementStatus, writing: &Writing, now: Instant) -> Option<Instant> {
+    let moving = status.headline.as_ref().is_some_and(|headline| headline.actual.as_deref() != Some("100.0000"))
+        || status.coverage.as_deref().is_some_and(|coverage| coverage != "100.0000");
+    let known = status.headline.as_ref().is_none_or(|headline| headline.actual.is_some())
+        || status.current.as_ref().is_none_or(|current| current.state == State::Unknown);
+    refresh_deadline(writing, known, moving, now)
 }
 
 enum Busy {

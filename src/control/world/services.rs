@@ -117,6 +117,7 @@ impl World {
             self.spread(&dependent, now);
         }
         for agreement in self.uses.agreements.get(key).cloned().unwrap_or_default() {
+            self.mark_resting(&agreement);
             self.queue.mark(Subject::Agreement(agreement));
         }
     }
@@ -147,6 +148,7 @@ impl World {
                 self.uses.dependents.entry(other).or_default().push((key.clone(), index));
             }
         }
+        self.index_promises(key, &rules);
     }
 
     /// Takes a service out of where its former rules entered it.
@@ -170,6 +172,7 @@ impl World {
         for other in dependencies(key, rules) {
             remove_user(&mut self.uses.dependents, &other, key);
         }
+        self.unindex_promises(key, rules);
     }
 
     pub(super) fn forget_service(&mut self, key: &ObjectKey, now: Instant) {

@@ -39,6 +39,7 @@ impl World {
             }
             around.dependencies.push(state);
         }
+        around.unresolved_agreements = self.unresolved_agreements(key, tracker.rules());
         for component in &tracker.rules().components {
             for stream in sources(&key.namespace, component) {
                 let Some(state) = self.streams.get(&stream) else { continue };

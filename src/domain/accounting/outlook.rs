@@ -1,8 +1,19 @@
-//! When time alone changes a verdict: an outage that goes on spends the budget, and coverage grows as time is observed.
+//! When time alone changes a verdict or what is said of a budget: an outage that goes on spends the budget, and coverage grows as time is observed.
 
 use crate::api::service::State;
 
-use super::{Figures, Judgement};
+use crate::domain::decimal::Decimal;
+
+use super::{Figures, Verdict};
+
+/// What of the figures of a running part is shown in words.
+#[derive(PartialEq, Eq)]
+struct Words {
+    verdict: Option<(Verdict, Option<&'static str>)>,
+    is_low: bool,
+    is_spent: bool,
+    is_measured: bool,
+}
 
 impl Figures {
     /// These figures after `ms` more of service time in one state. What is still to come becomes less by as much.
@@ -13,15 +24,22 @@ impl Figures {
         later
     }
 
-    /// After how many ms of service time in this state the verdict on the running part changes first; none if it does
-    /// not within `limit_ms`.
+    fn words(&self, spent_at: Decimal) -> Words {
+        Words {
+            verdict: self.judge_open().map(|judgement| (judgement.verdict, judgement.reason)),
+            is_low: self.is_spent(self.yardstick.warn_at),
+            is_spent: self.is_spent(spent_at),
+            is_measured: self.base() > 0,
+        }
+    }
+
+    /// After how many ms of service time in this state the verdict on the running part, or whether its budget is low or
+    /// `spent_at` percent of it spent, changes first; none if that does not within `limit_ms`.
     ///
-    /// While one state lasts each bound of a verdict is crossed at most once, so that the first change is found by
-    /// halving.
-    pub fn verdict_changes_after(&self, state: State, limit_ms: i64) -> Option<i64> {
-        let said = |judgement: Option<Judgement>| judgement.map(|judgement| (judgement.verdict, judgement.reason));
-        let now = said(self.judge_open());
-        let differs = |ms: i64| said(self.after(state, ms).judge_open()) != now;
+    /// While one state lasts each bound is crossed at most once, so that the first change is found by halving.
+    pub fn words_change_after(&self, state: State, spent_at: Decimal, limit_ms: i64) -> Option<i64> {
+        let now = self.words(spent_at);
+        let differs = |ms: i64| self.after(state, ms).words(spent_at) != now;
         let (mut same, mut other) = (0, limit_ms);
         if limit_ms <= 0 || !differs(other) {
             return None;
@@ -37,9 +55,8 @@ impl Figures {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::{ClassSums, TreatAs, Verdict, Yardstick};
+    use super::super::{ClassSums, TreatAs, Yardstick};
     use super::*;
-    use crate::domain::decimal::Decimal;
 
     const MONTH_MS: i64 = 2_592_000_000;
 
@@ -59,20 +76,25 @@ mod tests {
     #[test]
     fn an_outage_that_goes_on_becomes_at_risk_and_then_breached() {
         let on_track = open(1_000, 0, 864_000_000);
-        let first = on_track.verdict_changes_after(State::Down, MONTH_MS / 2).unwrap();
+        let spent_at = Decimal::parse("90").unwrap();
+        let first = on_track.words_change_after(State::Down, spent_at, MONTH_MS / 2).unwrap();
         assert_eq!(first, 1_944_000 - 1_000);
         let at_risk = on_track.after(State::Down, first);
         assert_eq!(at_risk.judge_open().unwrap().verdict, Verdict::AtRisk);
-        let second = at_risk.verdict_changes_after(State::Down, MONTH_MS / 2).unwrap();
-        assert_eq!(first + second, 2_592_001 - 1_000);
-        assert_eq!(at_risk.after(State::Down, second).judge_open().unwrap().verdict, Verdict::Breached);
+        let second = at_risk.words_change_after(State::Down, spent_at, MONTH_MS / 2).unwrap();
+        assert_eq!(first + second, 2_332_800 - 1_000, "90 % of the budget are spent");
+        let spent = at_risk.after(State::Down, second);
+        assert_eq!(spent.judge_open().unwrap().verdict, Verdict::AtRisk);
+        let third = spent.words_change_after(State::Down, spent_at, MONTH_MS / 2).unwrap();
+        assert_eq!(first + second + third, 2_592_001 - 1_000);
+        assert_eq!(spent.after(State::Down, third).judge_open().unwrap().verdict, Verdict::Breached);
     }
 
     #[test]
     fn coverage_that_grows_ends_an_indeterminate_verdict() {
         let young = open(0, 1_000, 50_000);
         assert_eq!(young.judge_open().unwrap().verdict, Verdict::Indeterminate);
-        assert_eq!(young.verdict_changes_after(State::Up, MONTH_MS / 2), Some(49_000));
-        assert_eq!(open(0, 0, 50_000).verdict_changes_after(State::Up, MONTH_MS / 2), None);
+        assert_eq!(young.words_change_after(State::Up, Decimal::HUNDRED, MONTH_MS / 2), Some(49_000));
+        assert_eq!(open(0, 0, 50_000).words_change_after(State::Up, Decimal::HUNDRED, MONTH_MS / 2), None);
     }
 }

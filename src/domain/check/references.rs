@@ -7,10 +7,11 @@ use crate::api::agreement::MaintenanceWindow;
 use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
 use crate::domain::calendar::HOLIDAYS_WINDOW;
 use crate::domain::limits::CYCLE_NAMES;
+use crate::domain::time::Instant;
 use crate::domain::violation::Violation;
 
 /// Checks all references; one that leads out of the set is an error only if the set is `complete`.
-pub(super) fn check(objects: &[Object], complete: bool, findings: &mut Vec<Finding>) {
+pub(super) fn check(objects: &[Object], complete: bool, now: Instant, findings: &mut Vec<Finding>) {
     let mut checker = Checker { objects, complete, findings };
     for (index, object) in objects.iter().enumerate() {
         let namespace = object.identity.namespace.as_deref().unwrap_or_default();
@@ -22,26 +23,33 @@ pub(super) fn check(objects: &[Object], complete: bool, findings: &mut Vec<Findi
         }
     }
     checker.cycles();
+    super::chain::check(&mut checker, now);
 }
 
-struct Checker<'a> {
-    objects: &'a [Object],
+pub(super) struct Checker<'a> {
+    pub(super) objects: &'a [Object],
     complete: bool,
     findings: &'a mut Vec<Finding>,
 }
 
 impl<'a> Checker<'a> {
-    fn add(&mut self, object: usize, severity: Severity, field: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        object: usize,
+        severity: Severity,
+        field: impl Into<String>,
+        message: impl Into<String>,
+    ) {
         self.findings.push(Finding { object, severity, violation: Violation::new(field, message) });
     }
 
-    fn missing(&mut self, object: usize, field: impl Into<String>, what: &str) {
+    pub(super) fn missing(&mut self, object: usize, field: impl Into<String>, what: &str) {
         let severity = if self.complete { Severity::Error } else { Severity::Warning };
         self.add(object, severity, field, format!("{what} is not among the files; correct the name or add it"));
     }
 
     /// The object of that name, whether or not its spec can be read.
-    fn find(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<&'a Object> {
+    pub(super) fn find(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<&'a Object> {
         self.objects.iter().find(|object| {
             let Identity { kind: its_kind, namespace: its_namespace, name: its_name } = &object.identity;
             its_kind == kind && its_namespace.as_deref() == namespace && its_name == name

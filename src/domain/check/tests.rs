@@ -3,7 +3,7 @@ use super::*;
 
 fn found(complete: bool, yamls: &[&str]) -> Vec<String> {
     let documents: Vec<Value> = yamls.iter().map(|yaml| serde_saphyr::from_str(yaml).unwrap()).collect();
-    check(&documents, "shop", complete)
+    check(&documents, "shop", complete, Instant::from_ms(1_767_225_600_000))
         .iter()
         .map(|finding| format!("{} {} {}", finding.object, finding.severity.as_str(), finding.violation))
         .collect()
@@ -153,4 +153,114 @@ fn names_are_those_of_the_api_server() {
     for name in ["A", "-a", "a-", "a..b", "a_b", "ä", ""] {
         assert!(name_violation(name).is_some(), "{name}");
     }
+}
+
+fn promise(name: &str, service: &str, objective: &str, more: &str) -> String {
+    let named = agreement(service, "").replace("name: gold", &format!("name: {name}"));
+    let spec = format!("objective: '{objective}'}}]{more}}}");
+    named.replace("objective: '99.9'}]}", &spec)
+}
+
+/// M-89 and M-90 offline: what the chain gives is a warning.
+#[test]
+fn m_89_and_m_90_the_chain_is_told() {
+    let own = |objective: &str, others: &str| {
+        promise("checkout-gold", "web", objective, &format!(", underpinnedBy: [{others}]"))
+    };
+    let two = |one: &str, other: &str| {
+        let (first, second) = one.split_once(' ').unwrap();
+        let (third, fourth) = other.split_once(' ').unwrap();
+        let references = format!("{{name: {first}}}, {{name: {third}}}");
+        let set = [
+            service("web", ""),
+            own("99.95", &references),
+            promise(first, "web", second, ""),
+            promise(third, "web", fourth, ""),
+        ];
+        found(true, &set.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    assert_eq!(
+        two("postgres-ola 99.99", "payment-gw-uc 99.5"),
+        ["1 warning spec.targets[0].objective: WeakestLink: payment-gw-uc 99.5 < checkout-gold 99.95; \
+             99.4900 = postgres-ola 99.99 × payment-gw-uc 99.5"]
+    );
+    assert_eq!(
+        two("postgres-ola 99.95", "dns-ola 99.95"),
+        ["1 warning spec.targets[0].objective: ChainProduct: 99.9000 = postgres-ola 99.95 × dns-ola 99.95 < \
+             checkout-gold 99.95"]
+    );
+    assert!(two("postgres-ola 99.99", "dns-ola 99.97").is_empty());
+    let with_group = |need: usize, members: &[&str], more: &str| {
+        let names: Vec<String> = (0..members.len()).map(|index| format!("d{index}")).collect();
+        let dependencies: Vec<String> = names
+            .iter()
+            .map(|name| format!("{{name: {name}, external: x, agreement: {{name: {name}-ola}}}}"))
+            .collect();
+        let rules = format!(
+            ", dependencies: [{}], redundancy: [{{name: g, members: [{}], need: {need}}}]",
+            dependencies.join(", "),
+            names.join(", ")
+        );
+        let mut set = vec![service("web", &rules), own("99.9999", more)];
+        set.extend(members.iter().enumerate().map(|(index, text)| promise(&format!("d{index}-ola"), "web", text, "")));
+        set.push(promise("dns-ola", "web", "99.95", ""));
+        found(true, &set.iter().map(String::as_str).collect::<Vec<_>>()).join("\n")
+    };
+    let one = with_group(1, &["99.5", "99"], "");
+    assert!(one.ends_with("WeakestLink: 1 of (d0-ola 99.5, d1-ola 99) 99.9950 < checkout-gold 99.9999"), "{one}");
+    let two = with_group(2, &["99.9", "99.5", "99"], "");
+    assert!(two.contains("2 of (d0-ola 99.9, d1-ola 99.5, d2-ola 99) 99.9935 < "), "{two}");
+    let serial = with_group(2, &["99.9", "99.5", "99"], "{name: dns-ola}");
+    assert!(serial.ends_with("99.9435 = 2 of (d0-ola 99.9, d1-ola 99.5, d2-ola 99) × dns-ola 99.95"), "{serial}");
+}
+
+#[test]
+fn hours_and_terms_of_a_chain_are_compared() {
+    let office = "{apiVersion: assize.dev/v1alpha1, kind: ServiceCalendar, metadata: {name: office}, \
+         spec: {timeZone: UTC, weekly: [{days: [Mon, Tue, Wed, Thu, Fri], from: '08:00', to: '18:00'}]}}";
+    let own = promise("gold", "web", "99", ", underpinnedBy: [{name: ola}], term: {expires: '2026-12-31'}");
+    let hours = promise("ola", "web", "99.9", ", serviceHours: {calendar: office}");
+    assert_eq!(
+        found(true, &[office, &service("web", ""), &own, &hours]),
+        ["2 warning spec.serviceHours: HoursNotCovered: the service hours of ola do not cover those of gold at \
+             2026-01-01T00:00:00+00:00"]
+    );
+    let same = own.replace("underpinnedBy", "serviceHours: {calendar: office}, underpinnedBy");
+    assert!(found(true, &[office, &service("web", ""), &same, &hours]).is_empty());
+    let short = promise("ola", "web", "99.9", ", term: {expires: '2026-06-30'}");
+    assert_eq!(
+        found(true, &[&service("web", ""), &own, &short]),
+        ["1 warning spec.term: ExpiresBefore: ola ends at 2026-07-01T00:00:00+00:00, before gold, which ends at \
+             2027-01-01T00:00:00+00:00"]
+    );
+}
+
+#[test]
+fn agreements_that_rest_on_each_other_or_on_nothing() {
+    let on = |name: &str, other: &str| promise(name, "web", "99", &format!(", underpinnedBy: [{{name: {other}}}]"));
+    assert_eq!(
+        found(true, &[&service("web", ""), &on("a", "b"), &on("b", "a")]),
+        [
+            "1 warning spec.underpinnedBy: DependencyCycle: a → b → a",
+            "2 warning spec.underpinnedBy: DependencyCycle: b → a → b"
+        ]
+    );
+    let message = "ServiceLevelAgreement shop/b is not among the files; correct the name or add it";
+    assert_eq!(
+        found(true, &[&service("web", ""), &on("a", "b")]),
+        [format!("1 error spec.underpinnedBy[0].name: {message}")]
+    );
+    let dependency = service("web", ", dependencies: [{name: d, external: x, agreement: {name: b}}]");
+    assert_eq!(found(false, &[&dependency]), [format!("0 warning spec.dependencies[0].agreement.name: {message}")]);
+    let there = |object: String| object.replace("metadata: {name:", "metadata: {namespace: data, name:");
+    let own = promise("a", "web", "99", ", underpinnedBy: [{name: b, namespace: data}]");
+    let set = |grant: &str| {
+        found(true, &[&service("web", ""), &own, &there(service("db", grant)), &there(promise("b", "db", "99.9", ""))])
+    };
+    assert_eq!(
+        set(""),
+        ["1 error spec.underpinnedBy[0].name: ServiceLevelAgreement data/b is not shared with shop; add shop to the \
+             sharedWith of its Service db"]
+    );
+    assert!(set(", sharedWith: [shop]").is_empty());
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::api::report::Phase;
 use crate::api::service::State;
 use crate::domain::accounting::{ClassSums, Verdict};
-use crate::telemetry::snapshot::{AgreementSample, ComponentSample, ServiceSample, Sink};
+use crate::telemetry::snapshot::{AgreementSample, BurnSample, ComponentSample, LedgerSample, ServiceSample, Sink};
 
 mod exposition;
 
@@ -19,7 +20,17 @@ impl Snapshot for Agreements {
         for (agreement, targets) in &self.0 {
             for target in 0..*targets {
                 let target = format!("t{target}");
-                sink.agreement(&AgreementSample { namespace: "ns", agreement, target: &target, ..Default::default() });
+                let burn_rates = [1, 2, 3, 4, 5, 6, 7].map(|window_ms| {
+                    let is_shown = sink.detail() == Detail::Full || window_ms < 5;
+                    BurnSample { window_ms: if is_shown { window_ms } else { 0 }, rate: None }
+                });
+                let sample =
+                    AgreementSample { namespace: "ns", agreement, target: &target, burn_rates, ..Default::default() };
+                sink.agreement(&sample);
+            }
+            if sink.detail() == Detail::Full {
+                let reports = [("2026-10", Phase::Provisional), ("2026-11", Phase::Open)].map(Some);
+                sink.ledger(&LedgerSample { namespace: "ns", agreement, rolled_up_entries: 7, reports });
             }
         }
     }
@@ -54,6 +65,15 @@ impl Snapshot for Shop {
             verdict: Some(Verdict::Breached),
             period: ClassSums { up: 3_600_000, ..ClassSums::default() },
             classes: ClassSums { down: 1500, out_of_hours: 7000, ..ClassSums::default() },
+            burn_rates: [
+                BurnSample { window_ms: 300_000, rate: Some(133.25) },
+                BurnSample { window_ms: 5_040_000, rate: None },
+                BurnSample::default(),
+                BurnSample::default(),
+                BurnSample::default(),
+                BurnSample::default(),
+                BurnSample::default(),
+            ],
         });
     }
 }
@@ -105,7 +125,7 @@ fn methods_move_the_series_of_the_process() {
     metrics.set_leader(true);
     metrics.set_observed_until(Source::Pods, Instant::from_ms(1_763_000_000_250));
     metrics.add_observation_gap(Source::Pods, GapReason::SourceLost, Duration::from_millis(1500));
-    metrics.count_clamped_time(Source::Pods);
+    metrics.set_clamped_times(Source::Pods, 1);
     metrics.set_ignored_endpoints(Source::EndpointSlices, 4);
     metrics.set_clock_offset(-250);
     metrics.count_clock_step();
@@ -166,24 +186,29 @@ fn objects_show_their_figures() {
         assert_eq!(of("assize_agreement_period_seconds", class), expected, "{class}");
     }
     assert_eq!(read.types["assize_agreement_class_seconds"], "counter");
+    let burn = |window| read.value("assize_agreement_burn_rate", &[GOLD[0], GOLD[1], GOLD[2], ("window", window)]);
+    assert_eq!(burn("5m"), 133.25);
+    assert!(burn("1h24m").is_nan());
     assert_eq!(read.value("assize_metrics_dropped_series", &[]), 0.0);
 }
 
 #[test]
 fn standard_leaves_the_families_of_full_out() {
     let read = Exposition::of(&leading(&MetricsOptions::default(), Shop));
-    assert_eq!(read.count("assize_agreement_"), 12);
+    assert_eq!(read.count("assize_agreement_"), 12 + 2);
     let full = Exposition::of(&leading(&full(), Shop));
-    assert_eq!(full.count("assize_agreement_"), 21);
+    assert_eq!(full.count("assize_agreement_"), 21 + 2);
     let more: BTreeSet<_> = full.types.keys().filter(|name| !read.types.contains_key(*name)).cloned().collect();
     let names = ["budget_seconds", "coverage_ratio", "period_seconds", "raw_ratio"];
-    assert_eq!(more, names.map(|name| format!("assize_agreement_{name}")).into());
+    let mut names: BTreeSet<String> = names.map(|name| format!("assize_agreement_{name}")).into();
+    names.extend(["assize_report_phase".to_owned(), "assize_ledger_rolled_up_entries".to_owned()]);
+    assert_eq!(more, names);
 }
 
 #[test]
 fn an_unknown_agreement_has_all_its_series() {
     let read = Exposition::of(&leading(&full(), Agreements(vec![("new".into(), 1)])));
-    assert_eq!(read.count("assize_agreement_"), 21);
+    assert_eq!(read.count("assize_agreement_"), 28);
     let labels = [("namespace", "ns"), ("agreement", "new"), ("target", "t0")];
     assert!(read.value("assize_agreement_verdict", &labels).is_nan());
     assert_eq!(read.count("assize_agreement_class_seconds_total"), CLASSES.len());
@@ -211,11 +236,11 @@ fn removed_objects_leave_no_series() {
 fn beyond_the_cap_the_last_names_go_and_are_counted() {
     let agreements = || Agreements([("d", 1), ("b", 2), ("a", 1), ("c", 1)].map(|(n, t)| (n.to_owned(), t)).into());
     let at = |rows: usize| {
-        let options = MetricsOptions { series_cap: rows * 12, ..Default::default() };
+        let options = MetricsOptions { series_cap: rows * 16, ..Default::default() };
         let read = Exposition::of(&leading(&options, agreements()));
         let names: String = read.agreements().into_iter().collect();
-        assert!(read.count("assize_agreement_") <= rows * 12);
-        (names, read.value("assize_metrics_dropped_series", &[]) / 12.0)
+        assert!(read.count("assize_agreement_") <= rows * 16);
+        (names, read.value("assize_metrics_dropped_series", &[]) / 16.0)
     };
     assert_eq!(at(5), ("abcd".into(), 0.0));
     assert_eq!(at(4), ("abc".into(), 1.0));
@@ -223,6 +248,27 @@ fn beyond_the_cap_the_last_names_go_and_are_counted() {
     // An agreement is shown with all its targets or not at all.
     assert_eq!(at(2), ("a".into(), 4.0));
     assert_eq!(at(0), (String::new(), 5.0));
+}
+
+#[test]
+fn what_is_kept_besides_targets_counts_for_the_cap() {
+    let agreements = || Agreements([("b", 2), ("a", 1)].map(|(n, t)| (n.to_owned(), t)).into());
+    let at = |series_cap: usize| {
+        let read = Exposition::of(&leading(&MetricsOptions { series_cap, ..full() }, agreements()));
+        let phases = read.count("assize_report_phase");
+        let shown = read.count("assize_agreement_") + phases + read.count("assize_ledger_rolled_up_entries_total");
+        (shown, phases, read.value("assize_metrics_dropped_series", &[]))
+    };
+    assert_eq!(at(3 * 28 + 2 * 7), (98, 12, 0.0));
+    assert_eq!(at(3 * 28 + 2 * 7 - 1), (35, 6, 63.0));
+    assert_eq!(at(34), (0, 0, 98.0));
+    let read = Exposition::of(&leading(&full(), agreements()));
+    let labels = |phase| [("namespace", "ns"), ("agreement", "a"), ("period", "2026-10"), ("phase", phase)];
+    for (phase, shown) in [("Open", 0.0), ("Provisional", 1.0), ("Closed", 0.0)] {
+        assert_eq!(read.value("assize_report_phase", &labels(phase)), shown, "{phase}");
+    }
+    assert_eq!(read.value("assize_ledger_rolled_up_entries_total", &[("namespace", "ns"), ("agreement", "b")]), 7.0);
+    assert_eq!(read.types["assize_ledger_rolled_up_entries"], "counter");
 }
 
 #[test]

@@ -96,3 +96,39 @@ fn the_example_of_the_documentation_is_true() {
     let ran = assize(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!((ran.out.as_str(), ran.err.as_str()), (expected, ""));
 }
+
+/// M-88: a week's windows are shorter by as much, and a factor that can never fire is left out.
+#[test]
+fn m_88_alerting_rules_of_agreements() {
+    let agreement = |name: &str, objective: &str, period: &str| {
+        format!(
+            "apiVersion: assize.dev/v1alpha1\nkind: ServiceLevelAgreement\nmetadata: {{name: {name}, namespace: shop}}\n\
+             spec: {{serviceRef: {{name: checkout}}, reportingPeriod: {{kind: {period}}}, targets: [{{name: availability, \
+             kind: Availability, method: Readiness, objective: '{objective}'}}]}}\n---\n"
+        )
+    };
+    let files = agreement("weekly", "99.9", "CalendarWeek") + &agreement("easy", "90", "CalendarMonth");
+    let ran = assize_with_input(&["report", "--rules=gauges", "-f", "-"], &files);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert_golden("rules.yaml", &ran.out);
+    let rules: Vec<serde_json::Value> =
+        ran.out.split("---\n").map(|document| serde_saphyr::from_str(document).unwrap()).collect();
+    let burns = |document: &serde_json::Value| -> Vec<String> {
+        let all = document["spec"]["groups"][0]["rules"].as_array().unwrap().iter();
+        let burns = all.filter(|rule| rule["alert"] == "AssizeBudgetBurn");
+        burns.map(|rule| rule["expr"].as_str().unwrap().to_owned()).collect()
+    };
+    let weekly = burns(&rules[1]);
+    assert!(weekly[0].contains("window=\"14m\"} > 14.4 and ignoring(window)"), "{}", weekly[0]);
+    assert!(weekly[0].ends_with("window=\"1m\"} > 14.4"), "{}", weekly[0]);
+    assert_eq!(weekly.len(), 4);
+    let factors: Vec<String> =
+        burns(&rules[2]).iter().map(|expr| expr.rsplit_once("> ").unwrap().1.to_owned()).collect();
+    assert_eq!(factors, ["6", "3", "1"]);
+    let pages = assize_with_input(&["report", "--rules", "--agreement", "weekly", "-f", "-"], &files);
+    assert_eq!(pages.out.matches("severity: page").count(), 3);
+    assert!(!pages.out.contains("easy"));
+    let wrong = assize_with_input(&["report", "--rules", "-f", "-"], &files.replace("'90'", "'100'"));
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("100 leaves no error budget"), "{}", wrong.err);
+}

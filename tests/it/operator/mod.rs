@@ -21,10 +21,12 @@ macro_rules! on_both_servers {
     };
 }
 
+mod chain;
 mod components;
 mod dependencies;
 mod evidence;
 mod leaders;
+mod metrics;
 mod objects;
 mod periods;
 mod references;

@@ -173,14 +173,15 @@ impl Rig {
     /// Starts an operator of this name with further flags.
     pub fn start_with(&self, name: &str, flags: &[&str]) -> Operator {
         let lease = format!("assize-{}", self.namespace);
+        let is_served = flags.iter().any(|flag| flag.starts_with("--metrics-address="));
         let common = [
-            "--metrics-address=127.0.0.1:0",
             "--lease-duration=3s",
             &format!("--lease-name={lease}"),
             &format!("--namespace={}", self.namespace),
             &format!("--identity={name}"),
         ];
-        let settings = settings(&[&common, flags].concat());
+        let any_port: &[&str] = if is_served { &[] } else { &["--metrics-address=127.0.0.1:0"] };
+        let settings = settings(&[&common, any_port, flags].concat());
         let client = match &self.server {
             Server::Fake(server) => server.client(name),
             Server::Real(cluster) => cluster.plane().client_for(&self.user(name), &[ADMINISTRATORS]).unwrap(),

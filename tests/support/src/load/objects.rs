@@ -175,6 +175,8 @@ pub fn agreement_status(service: usize, turn: u64) -> Value {
             condition("Measured", "AllTargetsMeasured", "every target is measured"),
             condition("TargetsMet", "OnTrack", "OnTrack: availability"),
             condition("BudgetAvailable", "BudgetLeft", "availability: error budget is left"),
+            condition("TargetsSupported", "Supported", "it rests on no other agreement"),
+            condition("ReviewCurrent", "NoReviewAgreed", "no review was agreed"),
         ],
     })
 }
