@@ -23,6 +23,7 @@ pub mod service;
 pub mod time;
 pub mod timeline;
 pub mod tracker;
+pub mod verify;
 pub mod version;
 pub mod violation;
 pub mod zone;
