@@ -25,5 +25,6 @@ pub mod timeline;
 pub mod tracker;
 pub mod verify;
 pub mod version;
+pub mod version_record;
 pub mod violation;
 pub mod zone;

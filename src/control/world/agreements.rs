@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
+
 use crate::api::report::SubjectKind;
 use crate::control::fingerprint;
 use crate::control::record::Record;
 use crate::control::subject::{Subject, Writing};
+use crate::control::versions::Seen;
 use crate::domain::agreement::{Terms, spec_digest};
 use crate::domain::time::Instant;
-use crate::domain::version::{Version, Versions};
 use crate::observe::facts::ObjectKey;
 
 use super::World;
 use super::entries::{AgreementEntry, SeenAgreement, remember};
+use super::versions::accepted_at;
 
 impl World {
-    pub(super) fn apply_agreement(&mut self, seen: SeenAgreement, now: Instant) {
+    pub(super) fn apply_agreement(&mut self, seen: SeenAgreement, raw: &RawValue, now: Instant) {
         let key = seen.metadata.key();
         let uid: Box<str> = seen.metadata.uid.as_str().into();
         if self.agreements.get(&key).is_some_and(|entry| entry.uid != uid) {
@@ -29,6 +32,7 @@ impl World {
         {
             let ours = entry.writing.written.fingerprint == fingerprint;
             entry.writing.version = version;
+            entry.seen_at = Some(now);
             if !ours && !entry.writing.in_flight {
                 entry.writing.written.fingerprint = fingerprint;
                 self.queue.mark(Subject::Agreement(key));
@@ -39,6 +43,7 @@ impl World {
         let entry = self.agreements.entry(key.clone()).or_insert_with(|| AgreementEntry {
             uid: uid.clone(),
             generation: 0,
+            seen_at: None,
             kind: seen.spec.kind.unwrap_or_default(),
             problems: Vec::new(),
             record: None,
@@ -59,30 +64,21 @@ impl World {
                 entry.problems.clear();
                 let service = terms.service.clone();
                 let calendar = terms.calendar.clone();
-                let terms = Arc::new(terms);
-                match &mut entry.record {
-                    Some(record) => {
-                        record.terms.accept(Version { since: now, digest, value: terms });
-                        record.match_lines();
-                    }
-                    None => {
-                        let versions = Versions::starting_with(Version { since: created, digest, value: terms });
-                        let kind = SubjectKind::ServiceLevelAgreement;
-                        entry.record = Some(Record::new(kind, key.clone(), &uid, created, service.clone(), versions));
-                    }
+                let accepted = accepted_at(raw, entry.seen_at.replace(now), now);
+                let spec = serde_json::to_string(&seen.spec).unwrap_or_default();
+                let first = seen.metadata.created().unwrap_or(created);
+                let version = Seen { digest, value: Arc::new(terms), spec, accepted, created: first };
+                self.versions.agreements.see(&key, version);
+                let (versions, _) = self.versions.agreements.of_object(&key);
+                if let Some(record) = &mut entry.record {
+                    record.terms = versions;
+                    record.match_lines();
+                } else {
+                    let kind = SubjectKind::ServiceLevelAgreement;
+                    entry.record = Some(Record::new(kind, key.clone(), &uid, created, service.clone(), versions));
                 }
                 let service_key = ObjectKey::new(key.namespace.clone(), service);
-                let list = self.uses.agreements.entry(service_key.clone()).or_default();
-                if !list.contains(&key) {
-                    list.push(key.clone());
-                }
-                for users in self.uses.calendars.values_mut() {
-                    users.remove(&key);
-                }
-                if let Some(calendar) = calendar {
-                    self.uses.calendars.entry(calendar.clone()).or_default().insert(key.clone());
-                    self.queue.mark(Subject::Calendar(calendar));
-                }
+                self.index_agreement(&key, &service_key, calendar);
                 if self.started.is_some() {
                     self.restore_agreement(&key);
                     self.agreement_look(&key, &service_key, created, now);
@@ -91,6 +87,21 @@ impl World {
             }
         }
         self.queue.mark(Subject::Agreement(key));
+    }
+
+    /// Enters an agreement where its Service and its calendar will look for it.
+    fn index_agreement(&mut self, key: &ObjectKey, service: &ObjectKey, calendar: Option<Arc<str>>) {
+        let list = self.uses.agreements.entry(service.clone()).or_default();
+        if !list.contains(key) {
+            list.push(key.clone());
+        }
+        for users in self.uses.calendars.values_mut() {
+            users.remove(key);
+        }
+        if let Some(calendar) = calendar {
+            self.uses.calendars.entry(calendar.clone()).or_default().insert(key.clone());
+            self.queue.mark(Subject::Calendar(calendar));
+        }
     }
 
     /// Notes the present state in the lines of an agreement: in force since the service has it, at the earliest since
@@ -109,6 +120,7 @@ impl World {
 
     pub(super) fn forget_agreement(&mut self, key: &ObjectKey) {
         let Some(entry) = self.agreements.remove(key) else { return };
+        self.versions.agreements.forget(key);
         self.queue.forget(&Subject::Agreement(key.clone()));
         self.unwritten.clear(&Subject::Agreement(key.clone()));
         for users in self.uses.calendars.values_mut() {

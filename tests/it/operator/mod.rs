@@ -32,5 +32,6 @@ mod rig;
 mod states;
 mod sweep;
 mod terms;
+mod versions;
 mod watches;
 mod writes;
