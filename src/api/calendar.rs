@@ -70,7 +70,8 @@ use super::values::{DateText, DurationText, LocalTime, ObjectName, PartName, Rec
         json_path = ".status.conditions[?(@.type==\"Ready\")].status",
         description = "Whether Assize can do what the object asks",
         priority = 1
-    )
+    ),
+    validation = Rule::new("self.metadata.name.size() <= 200").message("metadata.name is a part of the names of version records: use at most 200 characters")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceCalendarSpec {

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::DynamicObject;
 use kube::{Api, Client, Config};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::output::Progress;
 
@@ -94,6 +96,35 @@ impl Cluster {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
+        self.pages(&api, kind, selector).await
+    }
+
+    /// All objects of a kind that lives in no namespace.
+    pub(super) async fn list_everywhere<K>(&self, kind: &'static str) -> Result<Vec<K>, ClusterError>
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
+    {
+        self.pages(&Api::all(self.client.clone()), kind, None).await
+    }
+
+    /// All objects of a kind in the namespaces of the flags, as they are stored: no field is passed over.
+    pub(super) async fn list_as_stored<K>(&self, kind: &'static str) -> Result<Vec<Value>, ClusterError>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        let resource = kube::core::ApiResource::erase::<K>(&());
+        let api: Api<DynamicObject> = match &self.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        let objects = self.pages(&api, kind, None).await?;
+        Ok(objects.into_iter().filter_map(|object| serde_json::to_value(object).ok()).collect())
+    }
+
+    async fn pages<K>(&self, api: &Api<K>, kind: &'static str, selector: Option<&str>) -> Result<Vec<K>, ClusterError>
+    where
+        K: Clone + std::fmt::Debug + DeserializeOwned,
+    {
         let mut progress = Progress::new();
         let mut parameters = ListParams { limit: Some(PAGE_OBJECTS), ..ListParams::default() };
         parameters.label_selector = selector.map(str::to_owned);

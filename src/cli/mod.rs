@@ -11,6 +11,7 @@ mod output;
 mod replay;
 mod report;
 mod run;
+mod verify;
 mod version;
 
 use std::ffi::OsString;
@@ -44,6 +45,7 @@ enum Command {
     Check(check::Check),
     Report(report::Report),
     Replay(replay::Replay),
+    Verify(verify::Verify),
     Adopt(adopt::Adopt),
     Version(version::Version),
     Completion(completion::Completion),
@@ -87,6 +89,7 @@ impl Command {
             Self::Check(command) => command.run(),
             Self::Report(command) => command.run(),
             Self::Replay(command) => command.run(),
+            Self::Verify(command) => command.run(),
             Self::Adopt(command) => command.run(),
             Self::Version(command) => command.run(),
             Self::Completion(command) => command.run(Arguments::command(), if is_plugin { PLUGIN } else { "assize" }),

@@ -29,9 +29,9 @@ pub(super) fn styled(style: Style, text: &str) -> String {
 /// Style of a verdict or state.
 pub(super) fn style_of(word: &str) -> Option<Style> {
     match word {
-        "Missed" | "Breached" | "error" => Some(BAD),
+        "Missed" | "Breached" | "Broken" | "error" => Some(BAD),
         "AtRisk" | "Indeterminate" | "warning" => Some(ODD),
-        "Met" | "OnTrack" => Some(GOOD),
+        "Met" | "OnTrack" | "Verified" => Some(GOOD),
         _ => None,
     }
 }

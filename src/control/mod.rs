@@ -16,6 +16,7 @@ pub mod service;
 pub mod streams;
 pub mod subject;
 pub mod unwritten;
+pub mod versions;
 pub mod view;
 pub mod watch;
 pub mod world;

@@ -52,7 +52,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), OperatorError> {
     let clock = Clock::start(settings.test_clock_offset_ms);
-    let world = Arc::new(RwLock::new(World::default()));
+    let world = Arc::new(RwLock::new(World::in_namespace(&settings.namespace)));
     let metrics = Metrics::new(&settings.metrics_options());
     let health = Health::new(Arc::new(move || Duration::from_millis(clock.monotonic_ms().unsigned_abs())));
     let view = Arc::new(View::new(world.clone(), clock, &settings.identity));

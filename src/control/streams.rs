@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::api::service::WorkloadKind;
 use crate::domain::time::Instant;
+use crate::domain::version_record;
 use crate::observe::pods::PodSelection;
 
 use super::watch::{WatchFailure, Watched};
@@ -26,6 +27,8 @@ pub enum Stream {
     Calendars,
     /// Reports.
     Reports,
+    /// Versions of Services, agreements and calendars.
+    Versions,
     /// The leader's Lease.
     Lease,
     /// Pods of one selection.
@@ -33,7 +36,7 @@ pub enum Stream {
 }
 
 /// The streams that run all the time.
-pub const ALWAYS: [Stream; 9] = [
+pub const ALWAYS: [Stream; 10] = [
     Stream::CoreServices,
     Stream::Slices,
     Stream::Workloads(WorkloadKind::Deployment),
@@ -43,6 +46,7 @@ pub const ALWAYS: [Stream; 9] = [
     Stream::Agreements,
     Stream::Calendars,
     Stream::Reports,
+    Stream::Versions,
 ];
 
 impl Stream {
@@ -61,6 +65,10 @@ impl Stream {
             Self::Agreements => ("/apis/assize.dev/v1alpha1/servicelevelagreements".into(), None),
             Self::Calendars => ("/apis/assize.dev/v1alpha1/servicecalendars".into(), None),
             Self::Reports => ("/apis/assize.dev/v1alpha1/servicereports".into(), None),
+            Self::Versions => {
+                let label = format!("{}={}", version_record::LABEL, version_record::VERSION);
+                ("/apis/apps/v1/controllerrevisions".into(), Some(label))
+            }
             Self::Lease => ("/apis/coordination.k8s.io/v1/leases".into(), None),
             Self::Pods(selection) => {
                 let path = format!("/api/v1/namespaces/{}/pods", selection.namespace).into();
@@ -82,9 +90,15 @@ impl Stream {
             Self::Agreements => "servicelevelagreements.assize.dev",
             Self::Calendars => "servicecalendars.assize.dev",
             Self::Reports => "servicereports.assize.dev",
+            Self::Versions => "controllerrevisions",
             Self::Lease => "leases",
             Self::Pods(_) => "pods",
         }
+    }
+
+    /// Whether it shows what people or the operator wrote down, of which each object counts.
+    pub fn is_declared(&self) -> bool {
+        matches!(self, Self::Services | Self::Agreements | Self::Calendars | Self::Reports | Self::Versions)
     }
 
     /// Whether figures rest on it: what it does not prove is unknown.

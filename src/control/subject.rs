@@ -30,6 +30,8 @@ pub enum Resource {
     Calendar,
     /// A report.
     Report,
+    /// A version of a Service, an agreement or a calendar.
+    VersionRecord,
 }
 
 impl Resource {
@@ -40,6 +42,7 @@ impl Resource {
             Self::Agreement => "ServiceLevelAgreement",
             Self::Calendar => "ServiceCalendar",
             Self::Report => "ServiceReport",
+            Self::VersionRecord => "ControllerRevision",
         }
     }
 
@@ -50,6 +53,15 @@ impl Resource {
             Self::Agreement => "servicelevelagreements",
             Self::Calendar => "servicecalendars",
             Self::Report => "servicereports",
+            Self::VersionRecord => "controllerrevisions",
+        }
+    }
+
+    /// Its group and version.
+    pub const fn api_version(self) -> &'static str {
+        match self {
+            Self::VersionRecord => "apps/v1",
+            _ => "assize.dev/v1alpha1",
         }
     }
 }

@@ -246,6 +246,6 @@ pub fn source(stream: &Stream) -> Option<Source> {
         Stream::Calendars => Source::Calendars,
         Stream::Reports => Source::Reports,
         Stream::Pods(_) => Source::Pods,
-        Stream::Lease => return None,
+        Stream::Versions | Stream::Lease => return None,
     })
 }

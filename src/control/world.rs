@@ -12,6 +12,7 @@ mod plan;
 mod reports;
 mod services;
 mod surroundings;
+mod versions;
 mod written;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -33,6 +34,7 @@ use super::record::KnownReport;
 use super::streams::{ALWAYS, Pulse, Stream, StreamState};
 use super::subject::Subject;
 use super::unwritten::Unwritten;
+use super::versions::VersionIndex;
 
 /// Components by what they are measured by: `(service, index)`.
 #[derive(Debug, Default)]
@@ -71,6 +73,9 @@ pub struct World {
     agreements: HashMap<ObjectKey, AgreementEntry>,
     calendars: HashMap<Arc<str>, CalendarEntry>,
     calendar_versions: Calendars,
+    versions: VersionIndex,
+    /// The operator's namespace, where the versions of calendars are kept.
+    home: Arc<str>,
     reports: HashMap<(SubjectKind, ObjectKey), Vec<KnownReport>>,
     uses: Uses,
     queue: Queue,
@@ -97,6 +102,8 @@ impl Default for World {
             agreements: HashMap::new(),
             calendars: HashMap::new(),
             calendar_versions: Calendars::new(),
+            versions: VersionIndex::default(),
+            home: "default".into(),
             reports: HashMap::new(),
             uses: Uses::default(),
             queue: Queue::default(),
@@ -110,6 +117,11 @@ impl Default for World {
 }
 
 impl World {
+    /// A world without anything in it, of an operator in this namespace.
+    pub fn in_namespace(home: &str) -> Self {
+        Self { home: home.into(), ..Self::default() }
+    }
+
     /// Whether every stream was listed or refused, so that what is missing is missing.
     pub fn is_settled(&self) -> bool {
         self.streams.values().all(|state| !state.is_pending())

@@ -1,8 +1,11 @@
 //! From the spec of a `ServiceCalendar` to a validated calendar.
 
+use serde_json::json;
+
 use crate::api::ServiceCalendarSpec;
 
 use super::calendar::{Calendar, CalendarDefinition, Holiday, HolidayHours, WeeklyHours, Window};
+use super::digest;
 use super::violation::Violation;
 
 /// Reads a spec; all errors are named, not just the first. The holidays of other calendars are added by
@@ -11,6 +14,14 @@ pub fn read_spec(spec: &ServiceCalendarSpec) -> Result<Calendar, Vec<Violation>>
     Calendar::new(&definition(spec)).map_err(|violations| {
         violations.into_iter().map(|wrong| Violation::new(format!("spec.{}", wrong.field), wrong.message)).collect()
     })
+}
+
+/// Digest of a calendar together with those that it takes holidays from; its own if it takes none.
+pub fn effective_digest(own: &str, taken: &[&str]) -> String {
+    if taken.is_empty() {
+        return own.to_owned();
+    }
+    digest::of_value(&json!({"calendar": own, "holidaysFrom": taken}))
 }
 
 fn definition(spec: &ServiceCalendarSpec) -> CalendarDefinition {

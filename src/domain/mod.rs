@@ -30,6 +30,8 @@ pub mod term;
 pub mod time;
 pub mod timeline;
 pub mod tracker;
+pub mod verify;
 pub mod version;
+pub mod version_record;
 pub mod violation;
 pub mod zone;

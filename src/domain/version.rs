@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::time::{Instant, Interval};
 
 /// One version of a spec, in force from `since` until the next.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Version<T> {
     /// From when it is in force.
     pub since: Instant,
@@ -15,10 +15,22 @@ pub struct Version<T> {
     pub value: Arc<T>,
 }
 
+impl<T> Clone for Version<T> {
+    fn clone(&self) -> Self {
+        Self { since: self.since, digest: self.digest.clone(), value: self.value.clone() }
+    }
+}
+
 /// The versions of one object, in order of time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Versions<T> {
     list: Vec<Version<T>>,
+}
+
+impl<T> Clone for Versions<T> {
+    fn clone(&self) -> Self {
+        Self { list: self.list.clone() }
+    }
 }
 
 impl<T> Default for Versions<T> {

@@ -3,6 +3,7 @@
 mod cluster;
 mod files;
 mod reports;
+mod verify;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -84,7 +85,7 @@ fn completion_of_every_shell() {
         let ran = assize(&["completion", shell]);
         assert_eq!(ran.code, 0);
         assert!(ran.out.contains(sign), "{shell}");
-        for subcommand in ["check", "report", "replay", "adopt"] {
+        for subcommand in ["check", "report", "verify", "replay", "adopt"] {
             assert!(ran.out.contains(subcommand), "{shell}: {subcommand}");
         }
     }

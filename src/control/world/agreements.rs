@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
+
 use crate::api::report::SubjectKind;
 use crate::control::fingerprint;
 use crate::control::record::Record;
 use crate::control::subject::{Subject, Writing};
+use crate::control::versions::Seen;
 use crate::domain::agreement::{Terms, spec_digest};
 use crate::domain::time::Instant;
-use crate::domain::version::{Version, Versions};
 use crate::observe::facts::ObjectKey;
 
 use super::World;
 use super::entries::{AgreementEntry, SeenAgreement, remember};
+use super::versions::accepted_at;
 
 impl World {
-    pub(super) fn apply_agreement(&mut self, seen: SeenAgreement, now: Instant) {
+    pub(super) fn apply_agreement(&mut self, seen: SeenAgreement, raw: &RawValue, now: Instant) {
         let key = seen.metadata.key();
         let uid: Box<str> = seen.metadata.uid.as_str().into();
         if self.agreements.get(&key).is_some_and(|entry| entry.uid != uid) {
@@ -29,6 +32,7 @@ impl World {
         {
             let ours = entry.writing.written.fingerprint == fingerprint;
             entry.writing.version = version;
+            entry.seen_at = Some(now);
             if !ours && !entry.writing.in_flight {
                 entry.writing.written.fingerprint = fingerprint;
                 self.queue.mark(Subject::Agreement(key));
@@ -39,6 +43,7 @@ impl World {
         let entry = self.agreements.entry(key.clone()).or_insert_with(|| AgreementEntry {
             uid: uid.clone(),
             generation: 0,
+            seen_at: None,
             kind: seen.spec.kind.unwrap_or_default(),
             problems: Vec::new(),
             record: None,
@@ -58,15 +63,20 @@ impl World {
             Ok(terms) => {
                 entry.problems.clear();
                 let service = terms.service.clone();
+                let accepted = accepted_at(raw, entry.seen_at.replace(now), now);
+                let spec = serde_json::to_string(&seen.spec).unwrap_or_default();
+                let first = seen.metadata.created().unwrap_or(created);
                 let terms = Arc::new(terms);
                 let newest = terms.clone();
                 let before = entry.record.as_ref().and_then(|record| record.terms.newest());
                 let before = before.map(|version| version.value.clone());
+                let version = Seen { digest, value: terms, spec, accepted, created: first };
+                self.versions.agreements.see(&key, version);
+                let (versions, _) = self.versions.agreements.of_object(&key);
                 if let Some(record) = &mut entry.record {
-                    record.terms.accept(Version { since: now, digest, value: terms });
+                    record.terms = versions;
                     record.match_lines();
                 } else {
-                    let versions = Versions::starting_with(Version { since: created, digest, value: terms });
                     let kind = SubjectKind::ServiceLevelAgreement;
                     entry.record = Some(Record::new(kind, key.clone(), &uid, created, service.clone(), versions));
                 }
@@ -118,6 +128,7 @@ impl World {
 
     pub(super) fn forget_agreement(&mut self, key: &ObjectKey) {
         let Some(entry) = self.agreements.remove(key) else { return };
+        self.versions.agreements.forget(key);
         self.queue.forget(&Subject::Agreement(key.clone()));
         self.unwritten.clear(&Subject::Agreement(key.clone()));
         for users in self.uses.calendars.values_mut() {

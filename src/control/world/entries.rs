@@ -27,6 +27,8 @@ pub struct ServiceEntry {
     pub uid: Box<str>,
     /// Version of its spec.
     pub generation: i64,
+    /// When its watch showed it last.
+    pub seen_at: Option<Instant>,
     /// When it was created.
     pub created: Instant,
     /// Its stage.
@@ -63,6 +65,8 @@ pub struct AgreementEntry {
     pub uid: Box<str>,
     /// Version of its spec.
     pub generation: i64,
+    /// When its watch showed it last.
+    pub seen_at: Option<Instant>,
     /// Its type.
     pub kind: AgreementType,
     /// What is wrong with the newest spec; the last valid one stays in use.
@@ -84,6 +88,8 @@ pub struct CalendarEntry {
     pub uid: Box<str>,
     /// Version of its spec.
     pub generation: i64,
+    /// When its watch showed it last.
+    pub seen_at: Option<Instant>,
     /// Its spec, to be read again when a calendar it takes holidays from changes.
     pub spec: Arc<ServiceCalendarSpec>,
     /// What is wrong with the newest spec; the last valid one stays in use.

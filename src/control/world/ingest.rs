@@ -123,6 +123,11 @@ impl World {
                 }
                 self.mark_all();
             }
+            Stream::Versions => {
+                for key in missing(self.versions.keys(), &listed) {
+                    self.forget_version_record(&key);
+                }
+            }
             _ => self.look_again(stream, gap_from, now),
         }
     }
@@ -163,7 +168,7 @@ impl World {
 
     fn note_listed(&mut self, stream: &Stream, raw: &RawValue) {
         if let Some(listed) = self.listed.get_mut(stream)
-            && matches!(stream, Stream::Services | Stream::Agreements | Stream::Calendars | Stream::Reports)
+            && stream.is_declared()
             && let Ok(named) = serde_json::from_str::<Named>(raw.get())
         {
             listed.insert(named.metadata.key());
@@ -225,22 +230,27 @@ impl World {
             }
             Stream::Services => {
                 if let Some(seen) = self.decode::<SeenService>(stream, raw) {
-                    self.apply_service(seen, now);
+                    self.apply_service(seen, raw, now);
                 }
             }
             Stream::Agreements => {
                 if let Some(seen) = self.decode::<SeenAgreement>(stream, raw) {
-                    self.apply_agreement(seen, now);
+                    self.apply_agreement(seen, raw, now);
                 }
             }
             Stream::Calendars => {
                 if let Some(seen) = self.decode(stream, raw) {
-                    self.apply_calendar(seen, now);
+                    self.apply_calendar(seen, raw, now);
                 }
             }
             Stream::Reports => {
                 if let Some(seen) = self.decode::<SeenReport>(stream, raw) {
                     self.apply_report(seen);
+                }
+            }
+            Stream::Versions => {
+                if let Some(seen) = self.decode(stream, raw) {
+                    self.apply_version_record(&seen);
                 }
             }
             Stream::Lease => {}
@@ -282,6 +292,7 @@ impl World {
                     Stream::Agreements => self.forget_agreement(&key),
                     Stream::Calendars => self.forget_calendar(&key.name),
                     Stream::Reports => self.forget_report(&key),
+                    Stream::Versions => self.forget_version_record(&key),
                     _ => {}
                 }
             }

@@ -19,6 +19,7 @@ impl World {
             return;
         }
         self.started = Some(now);
+        self.settle_versions();
         let services: Vec<ObjectKey> = self.services.keys().cloned().collect();
         for key in &services {
             self.find_cycles(key);

@@ -50,6 +50,7 @@ impl World {
                 Subject::Agreement(key) => self.plan_agreement(key, leadership.epoch, now),
                 Subject::Calendar(name) => self.plan_calendar(name, now),
             };
+            let batch = batch.map(|batch| self.with_versions(&subject, batch));
             match batch.filter(|batch| !batch.writes.is_empty()) {
                 Some(batch) => {
                     if let Some(writing) = self.writing(&subject) {

@@ -4,10 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
+
 use crate::api::report::SubjectKind;
 use crate::control::fingerprint;
 use crate::control::record::Record;
 use crate::control::subject::{Subject, Writing};
+use crate::control::versions::Seen;
 use crate::domain::agreement::Terms;
 use crate::domain::digest::{self, Identity};
 use crate::domain::reason::Reason;
@@ -20,9 +23,10 @@ use crate::observe::facts::ObjectKey;
 use super::World;
 use super::entries::{SeenService, ServiceEntry, remember};
 use super::members::selection;
+use super::versions::accepted_at;
 
 impl World {
-    pub(super) fn apply_service(&mut self, seen: SeenService, now: Instant) {
+    pub(super) fn apply_service(&mut self, seen: SeenService, raw: &RawValue, now: Instant) {
         let key = seen.metadata.key();
         let uid: Box<str> = seen.metadata.uid.as_str().into();
         if self.services.get(&key).is_some_and(|entry| entry.uid != uid) {
@@ -36,6 +40,7 @@ impl World {
         {
             let ours = entry.writing.written.fingerprint == fingerprint;
             entry.writing.version = version;
+            entry.seen_at = Some(now);
             if !ours && !entry.writing.in_flight {
                 entry.writing.written.fingerprint = fingerprint;
                 self.queue.mark(Subject::Service(key));
@@ -48,6 +53,7 @@ impl World {
         let entry = self.services.entry(key.clone()).or_insert_with(|| ServiceEntry {
             uid: uid.clone(),
             generation: 0,
+            seen_at: None,
             created,
             stage: seen.spec.stage.unwrap_or_default(),
             criticality: seen.spec.criticality.unwrap_or_default(),
@@ -84,14 +90,17 @@ impl World {
             Ok(rules) => {
                 entry.problems.clear();
                 let rules = Arc::new(rules);
-                let since = if entry.tracker.is_some() { now } else { created };
-                entry.versions.accept(Version { since, digest: spec_digest.into(), value: rules.clone() });
+                let accepted = accepted_at(raw, entry.seen_at.replace(now), now);
+                let spec = serde_json::to_string(&seen.spec).unwrap_or_default();
+                let digest = spec_digest.into();
+                self.versions.services.see(&key, Seen { digest, value: rules.clone(), spec, accepted, created });
                 match &mut entry.tracker {
                     Some(tracker) => tracker.replace_rules(rules, now),
                     None => entry.tracker = Some(ServiceTracker::new(rules, Reason::Waiting)),
                 }
             }
         }
+        self.settle_service_versions(&key);
         let amended = old.is_some();
         if let Some(old) = old {
             self.unindex_service(&key, &old);
@@ -177,6 +186,7 @@ impl World {
 
     pub(super) fn forget_service(&mut self, key: &ObjectKey, now: Instant) {
         let Some(entry) = self.services.remove(key) else { return };
+        self.versions.services.forget(key);
         if let Some(tracker) = entry.tracker {
             self.unindex_service(key, tracker.rules());
         }

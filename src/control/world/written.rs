@@ -72,6 +72,7 @@ impl World {
 
     fn wrote(&mut self, subject: &Subject, write: &Write, version: &str) {
         match (&write.action, write.resource) {
+            (Action::Create { body }, Resource::VersionRecord) => self.version_recorded(&write.key, body),
             (Action::Create { body }, _) => self.report_created(subject, write, body, version),
             (Action::Status { status, written, .. }, Resource::Report) => {
                 self.report_written(subject, write, status, written, version);

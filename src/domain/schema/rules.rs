@@ -54,6 +54,7 @@ fn twin_of(rule: &str) -> Option<Twin> {
 /// Twins by the text of their rule.
 const TWINS: &[(&str, Twin)] = &[
     ("self.metadata.name.size() <= 48", |object| name_of(object).chars().count() <= 48),
+    ("self.metadata.name.size() <= 200", |object| name_of(object).chars().count() <= 200),
     ("!self.metadata.name.startsWith('its-')", |object| !name_of(object).starts_with("its-")),
     ("!has(self.dependencies) || self.dependencies.all(d, !self.components.exists(c, c.name == d.name))", |spec| {
         are_apart(&spec["dependencies"], &spec["components"])

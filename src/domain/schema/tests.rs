@@ -169,7 +169,12 @@ fn value_forms() {
 /// Each rule with a twin, by how it begins: a value for which it holds and one for which it does not.
 const SAMPLES: &[(&str, &str, &str)] = &[
     (
-        "self.metadata.name.size()",
+        "self.metadata.name.size() <= 200",
+        r#"{"metadata": {"name": "a"}}"#,
+        r#"{"metadata": {"name": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}}"#,
+    ),
+    (
+        "self.metadata.name.size() <= 48",
         r#"{"metadata": {"name": "a"}}"#,
         r#"{"metadata": {"name": "a12345678901234567890123456789012345678901234567x"}}"#,
     ),

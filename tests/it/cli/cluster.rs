@@ -133,6 +133,33 @@ fn report_reads_the_namespaces_of_the_flags() {
 }
 
 #[test]
+fn verify_reads_reports_as_they_are_stored() {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reports/closed.yaml"));
+    let objects: Value = serde_saphyr::from_str(&text.unwrap()).unwrap();
+    let of_kind = move |kind: &str, extra: bool| {
+        let mut items: Vec<Value> =
+            objects["items"].as_array().unwrap().iter().filter(|item| item["kind"] == kind).cloned().collect();
+        if extra {
+            items[0]["status"]["unheardOf"] = true.into();
+        }
+        list(&json!(items))
+    };
+    let kubeconfig = serve("verify", move |path| match path.split('?').next().unwrap() {
+        "/apis/assize.dev/v1alpha1/namespaces/shop/servicereports" => of_kind("ServiceReport", false),
+        "/apis/assize.dev/v1alpha1/servicereports" => of_kind("ServiceReport", true),
+        "/apis/assize.dev/v1alpha1/servicecalendars" => of_kind("ServiceCalendar", false),
+        _ => list(&json!([])),
+    });
+    let run = |arguments: &[&str]| assize(&[&["verify", "--kubeconfig", &kubeconfig], arguments].concat());
+    let ran = run(&[]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(ran.out, assize(&["verify", "-f", "reports/closed.yaml"]).out);
+    let ran = run(&["-A"]);
+    assert!(ran.code == 1 && ran.out.contains("checkout-gold-2026-05: status.digest"), "{}", ran.out);
+}
+
+#[test]
 fn without_a_cluster_the_remedy_is_named() {
     let ran = assize(&["report"]);
     assert_eq!(ran.code, 2);

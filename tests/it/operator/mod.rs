@@ -34,5 +34,6 @@ mod rig;
 mod states;
 mod sweep;
 mod terms;
+mod versions;
 mod watches;
 mod writes;

@@ -396,6 +396,7 @@ fn resource(kind: &str) -> (ApiResource, bool) {
         "Deployment" => ("apps", "v1", kind, "deployments"),
         "StatefulSet" => ("apps", "v1", kind, "statefulsets"),
         "DaemonSet" => ("apps", "v1", kind, "daemonsets"),
+        "ControllerRevision" => ("apps", "v1", kind, "controllerrevisions"),
         "Event" => ("events.k8s.io", "v1", kind, "events"),
         "Lease" => ("coordination.k8s.io", "v1", kind, "leases"),
         "ItService" => ("assize.dev", "v1alpha1", "Service", "services"),
