@@ -11,6 +11,7 @@ pub mod conditions;
 pub mod decimal;
 pub mod digest;
 pub mod duration;
+pub mod inference;
 pub mod limits;
 pub mod period;
 pub mod readiness;
