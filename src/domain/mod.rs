@@ -7,6 +7,7 @@ pub mod agreement;
 pub mod calendar;
 pub mod calendar_spec;
 pub mod check;
+pub mod cluster_time;
 pub mod conditions;
 pub mod decimal;
 pub mod digest;
