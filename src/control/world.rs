@@ -29,7 +29,7 @@ pub use entries::{AgreementEntry, CalendarEntry, ServiceEntry};
 
 use super::queue::Queue;
 use super::record::KnownReport;
-use super::streams::{ALWAYS, Pulse, Stream, StreamState};
+use super::streams::{ALWAYS, Patience, Pulse, Stream, StreamState};
 use super::unwritten::Unwritten;
 
 /// Components by what they are measured by: `(service, index)`.
@@ -60,6 +60,7 @@ pub struct World {
     /// Objects shown since a list began, by stream.
     listed: HashMap<Stream, HashSet<ObjectKey>>,
     pulse: Pulse,
+    patience: Patience,
     endpoints: EndpointIndex,
     workloads: WorkloadIndex,
     pods: PodIndex,
@@ -86,6 +87,7 @@ impl Default for World {
             streams: ALWAYS.into_iter().map(|stream| (stream, StreamState::default())).collect(),
             listed: HashMap::new(),
             pulse: Pulse::default(),
+            patience: Patience::default(),
             endpoints: EndpointIndex::default(),
             workloads: WorkloadIndex::default(),
             pods: PodIndex::default(),

@@ -21,6 +21,7 @@ macro_rules! on_both_servers {
     };
 }
 
+mod clocks;
 mod components;
 mod dependencies;
 mod evidence;
@@ -29,6 +30,7 @@ mod objects;
 mod periods;
 mod references;
 mod rig;
+mod silence;
 mod states;
 mod sweep;
 mod terms;
