@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use kube::Client;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::config::OperatorSettings;
@@ -19,7 +19,7 @@ use crate::telemetry::server::{Endpoints, Server, ServerError};
 use super::apply::Writer;
 use super::clock::Clock;
 use super::lease::{Elector, Gate, LeaseEvent, LeaseSettings};
-use super::streams::{ALWAYS, Stream};
+use super::streams::{ALWAYS, Doubt, Patience, Stream};
 use super::subject::Outcome;
 use super::view::View;
 use super::watch::{Change, WatchFailure};
@@ -42,6 +42,8 @@ const WAITING_CHANGES: usize = 512;
 const CHANGES_AT_ONCE: usize = 1024;
 /// How long the end waits for writes that are under way.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long to wait for the first answer of the API server before looking again.
+const UNSET: Duration = Duration::from_millis(50);
 /// How long a start waits for streams that are neither listed nor refused.
 const START_MS: i64 = 30_000;
 
@@ -54,15 +56,17 @@ pub async fn run(
     let clock = Clock::start(settings.test_clock_offset_ms);
     let world = Arc::new(RwLock::new(World::in_namespace(&settings.namespace)));
     let metrics = Metrics::new(&settings.metrics_options());
-    let health = Health::new(Arc::new(move || Duration::from_millis(clock.monotonic_ms().unsigned_abs())));
-    let view = Arc::new(View::new(world.clone(), clock, &settings.identity));
+    let client = super::dates::listen(client, &clock);
+    let ticking = clock.clone();
+    let health = Health::new(Arc::new(move || Duration::from_millis(ticking.monotonic_ms().unsigned_abs())));
+    let view = Arc::new(View::new(world.clone(), clock.clone(), &settings.identity));
     metrics.attach(view.clone());
     let endpoints = Endpoints { metrics: metrics.clone(), health: health.clone(), diagnostics: view.diagnostics() };
     let server = Server::bind(settings.metrics_address, endpoints).await?;
     tracing::info!(address = %server.address(), "serving metrics, health and diagnostics");
 
     let (stop, stopped) = watch::channel(false);
-    let gate = Arc::new(Gate::new(clock));
+    let gate = Arc::new(Gate::new(clock.clone()));
     let (lease_sender, lease_events) = mpsc::channel(64);
     let (proved_sender, proved) = watch::channel(None);
     let lease = LeaseSettings {
@@ -71,7 +75,7 @@ pub async fn run(
         identity: settings.identity.clone(),
         duration: settings.lease_duration,
     };
-    let elector = Elector::new(client.clone(), lease, clock, gate.clone(), proved, lease_sender);
+    let elector = Elector::new(client.clone(), lease, clock.clone(), gate.clone(), proved, lease_sender);
     let mut engine = Engine::new(client, &settings, clock, world, metrics, &health, gate, lease_events, proved_sender);
     let mut server_stop = stopped.clone();
     let serving = server.run(async move {
@@ -106,10 +110,15 @@ struct Engine {
     lease_events: mpsc::Receiver<LeaseEvent>,
     proved: watch::Sender<Option<Instant>>,
     watches: JoinSet<()>,
+    /// Tells a watch that nothing proves what it shows.
+    stalled: HashMap<Stream, Arc<Notify>>,
+    /// Streams asked for by a list of one object: the version of the answer, and when the request was sent.
+    asks: JoinSet<(Stream, Option<u64>, Instant)>,
     pod_watches: HashMap<PodSelection, AbortHandle>,
     writes: JoinSet<Outcome>,
     concurrency: usize,
-    began: Instant,
+    /// Since when it reads the time of the API server.
+    began: Option<Instant>,
 }
 
 impl Engine {
@@ -127,9 +136,12 @@ impl Engine {
     ) -> Self {
         let (sender, changes) = mpsc::channel(WAITING_CHANGES);
         let mut watches = JoinSet::new();
+        let mut stalled: HashMap<Stream, Arc<Notify>> = HashMap::new();
         for stream in ALWAYS {
-            watches.spawn(super::watch::run(client.clone(), stream.watched(), stream, sender.clone()));
+            let notify = stalled.entry(stream.clone()).or_default().clone();
+            watches.spawn(super::watch::run(client.clone(), stream.watched(), stream, sender.clone(), notify));
         }
+        write_lock(&world).set_patience(Patience::of_lease(settings.lease_duration));
         let writer = Writer::new(client.clone(), gate.clone(), &settings.identity, metrics.clone());
         Self {
             caches: health.check("caches"),
@@ -145,10 +157,12 @@ impl Engine {
             lease_events,
             proved,
             watches,
+            stalled,
+            asks: JoinSet::new(),
             pod_watches: HashMap::new(),
             writes: JoinSet::new(),
             concurrency: settings.write_concurrency,
-            began: clock.now(),
+            began: None,
         }
     }
 
@@ -167,6 +181,11 @@ impl Engine {
                         self.written(&outcome);
                     }
                 }
+                Some(answer) = self.asks.join_next() => {
+                    if let Ok((stream, Some(version), sent)) = answer {
+                        write_lock(&self.world).answered(&stream, version, sent, self.clock.now());
+                    }
+                }
                 Some(ended) = self.watches.join_next() => {
                     if ended.is_ok() && self.changes.is_closed() {
                         return;
@@ -180,13 +199,20 @@ impl Engine {
     /// Plans, starts writes, and says how long nothing has to be done.
     fn step(&mut self) -> Duration {
         self.heart.beat();
+        if !self.clock.is_set() {
+            // Nothing is judged by a clock that may be wrong.
+            return UNSET;
+        }
+        self.tell_clock();
         let now = self.clock.now();
+        let began = *self.began.get_or_insert(now);
         let mut world = write_lock(&self.world);
-        if world.started().is_none() && (world.is_settled() || now.ms_since(self.began) > START_MS) {
+        if world.started().is_none() && (world.is_settled() || now.ms_since(began) > START_MS) {
             world.start(now);
             self.caches.set(true, "");
             tracing::info!(services = world.services().len(), agreements = world.agreements().len(), "started");
         }
+        let doubts = world.doubts(now);
         let room = self.concurrency.saturating_sub(self.writes.len());
         let batches = world.plan(now, room);
         let full = batches.len() == room;
@@ -199,6 +225,7 @@ impl Engine {
             self.writes.spawn(async move { writer.carry_out(batch).await });
         }
         self.watch_pods(&wanted);
+        self.resolve(doubts, now);
         let longest = Duration::from_secs(10);
         if full {
             // A write that ends makes room.
@@ -207,18 +234,48 @@ impl Engine {
         deadline.map_or(longest, |at| Duration::from_millis(at.ms_since(now).max(1).unsigned_abs()).min(longest))
     }
 
+    /// Asks for streams that nothing has proved for long, or connects them anew.
+    fn resolve(&mut self, doubts: Vec<(Stream, Doubt)>, now: Instant) {
+        for (stream, doubt) in doubts {
+            match doubt {
+                Doubt::Ask => {
+                    let (client, watched) = (self.client.clone(), stream.watched());
+                    self.asks.spawn(async move { (stream, super::watch::ask(&client, &watched).await, now) });
+                }
+                Doubt::Reconnect => {
+                    tracing::warn!(stream = stream.name(), "nothing proves what the stream shows; connecting anew");
+                    if let Some(stalled) = self.stalled.get(&stream) {
+                        stalled.notify_waiters();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Shows how far the wall clock is off, and tells of steps of the API server's clock.
+    fn tell_clock(&self) {
+        self.metrics.set_clock_offset(self.clock.offset_ms());
+        for step in self.clock.take_steps() {
+            self.metrics.count_clock_step();
+            tracing::warn!(at = %step.at, by_ms = step.by_ms, "the clock of the API server stepped");
+        }
+    }
+
     fn watch_pods(&mut self, wanted: &[PodSelection]) {
         self.pod_watches.retain(|selection, handle| {
             let keep = wanted.contains(selection);
             if !keep {
                 handle.abort();
+                self.stalled.remove(&Stream::Pods(selection.clone()));
             }
             keep
         });
         for selection in wanted {
             if !self.pod_watches.contains_key(selection) {
                 let stream = Stream::Pods(selection.clone());
-                let watch = super::watch::run(self.client.clone(), stream.watched(), stream, self.sender.clone());
+                let notify = self.stalled.entry(stream.clone()).or_default().clone();
+                let watch =
+                    super::watch::run(self.client.clone(), stream.watched(), stream, self.sender.clone(), notify);
                 self.pod_watches.insert(selection.clone(), self.watches.spawn(watch));
             }
         }
