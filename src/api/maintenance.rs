@@ -30,7 +30,7 @@ pub struct PlannedMaintenance {
 /// A named window of a calendar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MaintenanceWindow {
-    /// Name of a ServiceCalendar.
+    /// Name of a calendar.
     pub calendar: ObjectName,
     /// Name of one of its windows.
     pub name: PartName,

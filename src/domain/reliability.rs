@@ -123,6 +123,11 @@ impl Limits {
             || near(outages.ended_ms, self.max_mtrs_ms.map(|mean| mean.saturating_mul(outages.ended.into())))
     }
 
+    /// How long the running outage, which counts so much already, may go on until it is too long for good.
+    pub fn breached_after(&self, running_ms: i64) -> Option<i64> {
+        self.max_single_outage_ms.filter(|longest| running_ms <= *longest).map(|longest| longest - running_ms + 1)
+    }
+
     /// What a report says.
     pub fn figures(&self, outages: &Outages) -> ReliabilityFigures {
         ReliabilityFigures {
@@ -225,7 +230,9 @@ mod tests {
 
     fn outages(minutes: &[i64]) -> Outages {
         let mut outages = Outages::default();
-        minutes.iter().for_each(|minutes| outages.add(minutes * MINUTE_MS, true));
+        for minutes in minutes {
+            outages.add(minutes * MINUTE_MS, true);
+        }
         outages
     }
 

@@ -158,8 +158,13 @@ pub fn next_change(
         Some(open) => open.to,
         None => return Some(ahead.to),
     };
+    let running_ms = judged.outages.iter().rev().find(|outage| outage.run.open).map(|outage| outage.counted_ms);
     let changes = part.targets.iter().filter_map(|target| {
-        let ms = target.figures.words_change_after(state(&target.terms), terms.spent_at, edge.ms_since(now))?;
+        let ms = match (&target.terms.limits, state(&target.terms)) {
+            (None, state) => target.figures.words_change_after(state, terms.spent_at, edge.ms_since(now))?,
+            (Some(limits), State::Down) => limits.breached_after(running_ms.unwrap_or(0))?,
+            (Some(_), _) => return None,
+        };
         Some(now.plus_ms(ms.max(LOOK_AGAIN_MS)))
     });
     changes.chain([edge]).min()

@@ -49,6 +49,7 @@ impl World {
             record: None,
             verdict: None,
             planned: false,
+            window_edge: None,
             writing: Writing::default(),
         });
         entry.generation = seen.metadata.generation;

@@ -77,6 +77,8 @@ pub struct AgreementEntry {
     pub verdict: Option<Verdict>,
     /// Whether it was planned at all, so that its verdict is known as far as it can be.
     pub planned: bool,
+    /// When the next standing window begins or ends, as planned last.
+    pub window_edge: Option<Instant>,
     /// Its status.
     pub writing: Writing,
 }

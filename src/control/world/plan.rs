@@ -14,7 +14,7 @@ use crate::control::subject::{Batch, Resource, Subject, Writing};
 use crate::control::{calendar, fingerprint, service};
 use crate::domain::conditions::write;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
-use crate::domain::report::Facts;
+use crate::domain::report::{Facts, next_window_edge};
 use crate::domain::time::Instant;
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
@@ -231,7 +231,11 @@ impl World {
         let (conditions, transitions) = write(findings, &entry.writing.written.conditions, entry.generation, now);
         status.conditions = conditions;
         let fingerprints = fingerprint::agreement(&status);
-        let drafted = draft(&status, &status.conditions, fingerprints, &entry.writing, grown, now, transitions);
+        // What is excluded begins or ends at the edges of windows: the figures are written then, as at a transition.
+        let edge_passed = entry.window_edge.is_some_and(|edge| edge <= now);
+        let window_edge = next_window_edge(&version.value, &self.calendar_versions, now);
+        let drafted =
+            draft(&status, &status.conditions, fingerprints, &entry.writing, grown || edge_passed, now, transitions);
         if let Some(drafted) = drafted {
             batch.writes.push(status_write(Resource::Agreement, key.clone(), &entry.writing, &drafted));
             batch.transitions = drafted.transitions;
@@ -240,9 +244,10 @@ impl World {
         let term = Some(version.value.end()).filter(|end| *end > now && *end < Instant::MAX);
         let verdict = shown.judged.and_then(|judged| judged.verdict);
         let review = review_due.filter(|due| *due > now && *due < Instant::MAX);
-        let deadline = [edge, refresh, term, change, review].into_iter().flatten().min();
+        let deadline = [edge, refresh, term, change, review, window_edge].into_iter().flatten().min();
         self.queue.mark_at(Subject::Agreement(key.clone()), deadline);
         let entry = self.agreements.get_mut(key)?;
+        entry.window_edge = window_edge;
         if entry.verdict != verdict {
             entry.verdict = verdict;
             self.queue.mark(Subject::Service(service_key));

@@ -95,24 +95,19 @@ fn read_availability(target: &Target, field: &str, yardstick: Yardstick, found: 
 
 /// Index of the target whose error budget is shown.
 pub(super) fn read_headline(budget: &ErrorBudget, targets: &[TargetTerms], found: &mut Vec<Violation>) -> usize {
-    match &budget.target {
-        Some(name) => match targets.iter().position(|target| *target.name == *name.as_str()) {
-            Some(index) if targets[index].limits.is_some() => {
-                let message = format!("{name} has no error budget; name a target with an objective");
-                found.push(Violation::new("spec.errorBudget.target", message));
-                index
-            }
-            Some(index) => index,
-            None => {
-                found.push(Violation::new("spec.errorBudget.target", format!("no target is named {:?}", name.0)));
-                0
-            }
-        },
-        None => {
-            let first = |contractual: bool| {
-                targets.iter().position(|target| target.limits.is_none() && (target.contractual || !contractual))
-            };
-            first(true).or_else(|| first(false)).unwrap_or(0)
-        }
+    let Some(name) = &budget.target else {
+        let first = |contractual: bool| {
+            targets.iter().position(|target| target.limits.is_none() && (target.contractual || !contractual))
+        };
+        return first(true).or_else(|| first(false)).unwrap_or(0);
+    };
+    let Some(index) = targets.iter().position(|target| *target.name == *name.as_str()) else {
+        found.push(Violation::new("spec.errorBudget.target", format!("no target is named {:?}", name.0)));
+        return 0;
+    };
+    if targets[index].limits.is_some() {
+        let message = format!("{name} has no error budget; name a target with an objective");
+        found.push(Violation::new("spec.errorBudget.target", message));
     }
+    index
 }

@@ -82,17 +82,14 @@ impl Sweep<'_, '_> {
         while now < piece.to {
             self.pass_edges(now);
             let to = self.next_edge().map_or(piece.to, |edge| edge.min(piece.to));
-            match self.charged() {
-                Some((window, left_ms)) => {
-                    let ms = left_ms.min(to.ms_since(now));
-                    now = now.plus_ms(ms);
-                    excluded_ms += ms;
-                    self.charge(window, ms, now);
-                }
-                None => {
-                    self.lost_ms += to.ms_since(now);
-                    now = to;
-                }
+            if let Some((window, left_ms)) = self.charged() {
+                let ms = left_ms.min(to.ms_since(now));
+                now = now.plus_ms(ms);
+                excluded_ms += ms;
+                self.charge(window, ms, now);
+            } else {
+                self.lost_ms += to.ms_since(now);
+                now = to;
             }
         }
         excluded_ms

@@ -201,15 +201,14 @@ impl Windows {
         stage: Interval,
         judged: bool,
     ) -> Option<Slice> {
-        let index = match self.known.get(&key) {
-            Some(&index) => index,
-            None => {
-                let window = window();
-                window.span.intersect(&stage)?;
-                self.list.push(window);
-                self.known.insert(key, self.list.len() - 1);
-                self.list.len() - 1
-            }
+        let index = if let Some(&index) = self.known.get(&key) {
+            index
+        } else {
+            let window = window();
+            window.span.intersect(&stage)?;
+            self.list.push(window);
+            self.known.insert(key, self.list.len() - 1);
+            self.list.len() - 1
         };
         let window = &mut self.list[index];
         let span = window.span.intersect(&stage)?;
@@ -223,6 +222,7 @@ impl Windows {
     }
 
     /// Puts the windows in the order in which they are charged; `slices` follow.
+    #[must_use]
     pub fn into_order<'a>(mut self, slices: impl Iterator<Item = &'a mut Slice>) -> Self {
         let mut order: Vec<usize> = (0..self.list.len()).collect();
         order.sort_by(|one, other| {

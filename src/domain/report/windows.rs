@@ -40,7 +40,7 @@ pub(super) fn judged(survey: &Survey<'_>, counted: &[Counted<'_>], as_of: Instan
             times[*window].overrun_ms += time.overrun_ms;
         }
     }
-    let windows = list.iter().zip(times).filter(|(window, _)| window.judged && window.span.from < as_of);
+    let windows = list.iter().zip(times).filter(|(window, _)| window.judged && window.span.from <= as_of);
     windows.map(|(window, time)| JudgedWindow { window: window.clone(), time }).collect()
 }
 

@@ -1,9 +1,13 @@
 //! The oracle: the class of one second, looked up without any memory, and the count of them.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
+use super::purse::{self, Purse, Window};
 use super::scenario::{CalendarVersion, Hours, Scenario, ServiceVersion, TermsVersion, What, zone_named};
 
 /// The counts of one part, in seconds but for what a share makes finer.
@@ -12,6 +16,9 @@ pub struct Counted {
     pub from: i64,
     pub to: i64,
     pub out_of_hours: i64,
+    pub excluded: i64,
+    /// With nothing excluded that was agreed only afterwards.
+    pub excluded_without_retroactive: i64,
     pub unknown: i64,
     pub down: i64,
     pub degraded: i64,
@@ -25,6 +32,8 @@ pub struct Counted {
 impl Counted {
     pub fn add(&mut self, other: &Self) {
         self.out_of_hours += other.out_of_hours;
+        self.excluded += other.excluded;
+        self.excluded_without_retroactive += other.excluded_without_retroactive;
         self.unknown += other.unknown;
         self.down += other.down;
         self.degraded += other.degraded;
@@ -47,8 +56,15 @@ pub struct Oracle<'a> {
     calendar_zone: TimeZone,
     /// Seconds at which something may change besides hours, in order.
     edges: Vec<i64>,
+    /// The state from each edge on.
+    states: Vec<State>,
     /// Whole Down runs of known length.
     outages: Vec<(i64, i64)>,
+    windows: Vec<Window>,
+    /// Beginnings of the periods that have a cap of their own, in order.
+    cap_periods: Vec<i64>,
+    /// Hours that start on a date, by the version of the calendar: each is looked up once.
+    days: RefCell<HashMap<(usize, Date), Vec<Hours>>>,
 }
 
 impl<'a> Oracle<'a> {
@@ -58,9 +74,17 @@ impl<'a> Oracle<'a> {
             origin: scenario.origin(),
             calendar_zone: zone_named(scenario.calendar_zone),
             edges: Vec::new(),
+            states: Vec::new(),
             outages: Vec::new(),
+            windows: Vec::new(),
+            cap_periods: Vec::new(),
+            days: RefCell::default(),
         };
+        let closing = oracle.period_end() + 86_400;
+        oracle.windows = purse::windows(scenario, oracle.as_of().min(closing - 1));
+        oracle.cap_periods = oracle.find_cap_periods();
         oracle.edges = oracle.find_edges();
+        oracle.states = oracle.edges.iter().map(|edge| oracle.look_up(*edge)).collect();
         oracle.outages = oracle.find_outages();
         oracle
     }
@@ -69,27 +93,57 @@ impl<'a> Oracle<'a> {
         self.origin + self.scenario.as_of
     }
 
+    fn midnight(&self, date: Date) -> i64 {
+        date.to_zoned_datetime(zone_named(self.scenario.zone)).unwrap().timestamp().as_second()
+    }
+
+    /// The first local date of the period, of a rolling one the month, that a date lies in.
+    fn first_of_period(&self, mut date: Date) -> Date {
+        let is_first = |date: Date| match self.scenario.rolling {
+            Some(_) => date.day() == 1,
+            None => date.weekday() == Weekday::Monday,
+        };
+        while !is_first(date) {
+            date = date.yesterday().unwrap();
+        }
+        date
+    }
+
+    fn first_of_next_period(&self, date: Date) -> Date {
+        let mut next = date.tomorrow().unwrap();
+        while self.first_of_period(next) != next {
+            next = next.tomorrow().unwrap();
+        }
+        next
+    }
+
+    /// The local date whose period is asked for.
+    fn today(&self) -> Date {
+        let inside = if self.scenario.is_open() { self.as_of() } else { self.origin };
+        zone_named(self.scenario.zone).to_datetime(Timestamp::from_second(inside).unwrap()).date()
+    }
+
+    fn period_end(&self) -> i64 {
+        self.midnight(self.first_of_next_period(self.today()))
+    }
+
     /// The judged span, in seconds.
     pub fn window(&self) -> (i64, i64) {
-        let scenario = self.scenario;
-        let zone = zone_named(scenario.zone);
-        let midnight = |date: Date| date.to_zoned_datetime(zone.clone()).unwrap().timestamp().as_second();
-        let inside = if scenario.is_open() { self.as_of() } else { self.origin };
-        let today = zone.to_datetime(Timestamp::from_second(inside).unwrap()).date();
-        if let Some(days) = scenario.rolling {
-            let mut first = today;
-            while first.day() != 1 || first <= today {
-                first = first.tomorrow().unwrap();
-            }
-            let end = self.as_of().min(midnight(first));
+        if let Some(days) = self.scenario.rolling {
+            let end = self.as_of().min(self.period_end());
             return (end - i64::from(days) * 86_400, end);
         }
-        let mut monday = today;
-        while monday.weekday() != Weekday::Monday {
-            monday = monday.yesterday().unwrap();
+        (self.midnight(self.first_of_period(self.today())), self.period_end())
+    }
+
+    fn find_cap_periods(&self) -> Vec<i64> {
+        let mut date = self.first_of_period(self.scenario.date.saturating_sub(jiff::Span::new().days(70)));
+        let mut periods = Vec::new();
+        while periods.last().is_none_or(|begin| *begin < self.origin + 20 * 86_400) {
+            periods.push(self.midnight(date));
+            date = self.first_of_next_period(date);
         }
-        let next = monday.saturating_add(jiff::Span::new().days(7));
-        (midnight(monday), midnight(next))
+        periods
     }
 
     /// The version of a list that is in force: the last that began; the first always has.
@@ -130,7 +184,15 @@ impl<'a> Oracle<'a> {
         }
     }
 
+    /// Nothing changes between two edges.
     fn state(&self, second: i64) -> State {
+        match self.edges.partition_point(|edge| *edge <= second) {
+            0 => self.look_up(second),
+            after => self.states[after - 1],
+        }
+    }
+
+    fn look_up(&self, second: i64) -> State {
         let rules = self.in_force(&self.scenario.services, |version| version.at, second);
         let (first, other) = (self.component(0, rules, second), self.component(1, rules, second));
         let critical = |wanted: State| first == wanted || (rules.second_is_critical && other == wanted);
@@ -145,14 +207,22 @@ impl<'a> Oracle<'a> {
         }
     }
 
+    fn calendar_at(&self, second: i64) -> usize {
+        let calendars = &self.scenario.calendars;
+        (1..calendars.len()).rev().find(|index| self.origin + calendars[*index].at <= second).unwrap_or(0)
+    }
+
     fn is_in_hours(&self, second: i64) -> bool {
-        let calendar = self.in_force(&self.scenario.calendars, |version| version.at, second);
+        let calendar = self.calendar_at(second);
         let local = self.calendar_zone.to_datetime(Timestamp::from_second(second).unwrap());
         let minute = u16::from(local.hour() as u8) * 60 + u16::from(local.minute() as u8);
-        let today = self.starting_on(calendar, local.date());
-        let yesterday = self.starting_on(calendar, local.date().yesterday().unwrap());
-        today.iter().any(|hours| hours.from <= minute && (minute < hours.to || hours.to < hours.from))
-            || yesterday.iter().any(|hours| hours.to < hours.from && minute < hours.to)
+        let any = |date: Date, holds: &dyn Fn(&Hours) -> bool| {
+            let mut days = self.days.borrow_mut();
+            let starting = || self.starting_on(&self.scenario.calendars[calendar], date);
+            days.entry((calendar, date)).or_insert_with(starting).iter().any(holds)
+        };
+        any(local.date(), &|hours| hours.from <= minute && (minute < hours.to || hours.to < hours.from))
+            || any(local.date().yesterday().unwrap(), &|hours| hours.to < hours.from && minute < hours.to)
     }
 
     /// The hours that start on a local date.
@@ -186,6 +256,8 @@ impl<'a> Oracle<'a> {
         for edge in &mut edges {
             *edge += self.origin;
         }
+        edges.extend(self.windows.iter().flat_map(|window| [window.from, window.to]));
+        edges.extend(&self.cap_periods);
         edges.sort_unstable();
         edges
     }
@@ -224,11 +296,63 @@ impl<'a> Oracle<'a> {
         let (first, last) = self.scenario.term;
         let first = first.map_or(i64::MIN, |at| self.origin + at);
         let last = last.map_or(i64::MAX, |at| self.origin + at);
+        let mut purses = [Purse::new(&self.windows, true), Purse::new(&self.windows, false)];
+        self.use_allowances_before(from, (first, last), &mut purses);
         let clipped = spans.into_iter().map(|(from, to, terms)| (from.max(first), to.min(last), terms));
-        clipped.filter(|(from, to, _)| from < to).map(|(from, to, terms)| self.count_part(from, to, terms)).collect()
+        let parts = clipped.filter(|(from, to, _)| from < to);
+        parts.map(|(from, to, terms)| self.count_part(from, to, terms, &mut purses)).collect()
     }
 
-    fn count_part(&self, from: i64, to: i64, terms: &TermsVersion) -> Counted {
+    /// What loss used of the allowances before the judged span: in each window, second by second.
+    fn use_allowances_before(&self, judged: i64, term: (i64, i64), purses: &mut [Purse<'_>; 2]) {
+        let mut spans: Vec<(i64, i64)> = Vec::new();
+        for window in &self.windows {
+            let (from, to) = (window.from.max(term.0), window.to.min(judged).min(term.1));
+            match spans.last_mut() {
+                _ if from >= to => {}
+                Some((_, last)) if from <= *last => *last = to.max(*last),
+                _ => spans.push((from, to)),
+            }
+        }
+        for (from, to) in spans {
+            self.in_cells(from, to, 60, &mut |second, length| {
+                let terms = self.in_force(&self.scenario.terms, |version| version.at, second);
+                if second < self.as_of() && self.is_in_hours(second) && self.is_loss(second, terms) {
+                    self.exclude(second, length, terms, purses);
+                }
+            });
+        }
+    }
+
+    fn is_short(&self, second: i64, terms: &TermsVersion) -> bool {
+        let mut outages = self.outages.iter();
+        outages.any(|(from, to)| (*from..*to).contains(&second) && to - from < i64::from(terms.min_outage_s))
+    }
+
+    fn is_loss(&self, second: i64, terms: &TermsVersion) -> bool {
+        match self.state(second) {
+            State::Down => !self.is_short(second, terms),
+            State::Degraded => terms.degraded_counts > 0,
+            State::Up | State::Unknown => false,
+        }
+    }
+
+    /// How many seconds of loss are excluded, with and without what was agreed afterwards.
+    fn exclude(&self, from: i64, length: i64, terms: &TermsVersion, purses: &mut [Purse<'_>; 2]) -> [i64; 2] {
+        if !self.windows.iter().any(|window| window.from < from + length && from < window.to) {
+            return [0, 0];
+        }
+        let calendar = self.calendar_at(from);
+        let period = self.cap_periods[self.cap_periods.partition_point(|begin| *begin <= from) - 1];
+        let mut excluded = [0, 0];
+        for (purse, sum) in purses.iter_mut().zip(&mut excluded) {
+            *sum =
+                (from..from + length).filter(|second| purse.excludes(*second, terms, calendar, period)).count() as i64;
+        }
+        excluded
+    }
+
+    fn count_part(&self, from: i64, to: i64, terms: &TermsVersion, purses: &mut [Purse<'_>; 2]) -> Counted {
         let mut counted = Counted { from, to, ..Counted::default() };
         let calendars = &self.scenario.calendars;
         let all_hours = calendars.iter().flat_map(|version| {
@@ -250,18 +374,19 @@ impl<'a> Oracle<'a> {
                 counted.out_of_hours += length;
                 return;
             }
-            let short = self
-                .outages
-                .iter()
-                .any(|(from, to)| (*from..*to).contains(&second) && to - from < i64::from(terms.min_outage_s));
-            match self.state(second) {
-                State::Down if short => {
+            let state = self.state(second);
+            let [excluded, without_retroactive] =
+                if self.is_loss(second, terms) { self.exclude(second, length, terms, purses) } else { [0, 0] };
+            counted.excluded += excluded;
+            counted.excluded_without_retroactive += without_retroactive;
+            match state {
+                State::Down if self.is_short(second, terms) => {
                     counted.up += length;
                     counted.ignored_short += length;
                 }
-                State::Down => counted.down += length,
+                State::Down => counted.down += length - excluded,
+                State::Degraded => counted.degraded += length - excluded,
                 State::Up => counted.up += length,
-                State::Degraded => counted.degraded += length,
                 State::Unknown => counted.unknown += length,
             }
         });

@@ -8,6 +8,8 @@ use jiff::{Timestamp, civil::Date};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::announced::{self, Announced, Rules, Standing};
+
 /// Zones with offsets and changes of all sorts; all of them whole quarters of an hour.
 const ZONES: [&str; 8] = [
     "Europe/Berlin",
@@ -49,6 +51,8 @@ pub struct CalendarVersion {
     pub weekly: Vec<(u8, Hours)>,
     /// Days after the origin's date, with other hours or none.
     pub holidays: Vec<(i8, Option<Hours>)>,
+    /// The window that terms may name.
+    pub standing: Option<Standing>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,6 +64,7 @@ pub struct TermsVersion {
     pub degraded_counts: u16,
     pub min_outage_s: u16,
     pub unknown_is_down: bool,
+    pub rules: Rules,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +106,7 @@ pub struct Scenario {
     pub term: (Option<i64>, Option<i64>),
     /// Seconds after the origin; far later: Closed.
     pub as_of: i64,
+    pub announced: Announced,
 }
 
 const STATES: [&str; 4] = ["Up", "Degraded", "Down", "Unknown"];
@@ -155,6 +161,7 @@ impl Scenario {
         lines.extend(self.terms[1..].iter().map(|terms| version(terms.at, "agreement", self.agreement(terms))));
         lines.extend(self.calendars[1..].iter().map(|hours| version(hours.at, "calendar", self.calendar(hours))));
         lines.extend(self.services[1..].iter().map(|rules| version(rules.at, "service", service(rules))));
+        lines.extend(self.announced.lines(|at| self.instant(at, 0)));
         for (index, happening) in self.happenings.iter().enumerate() {
             let at = self.instant(happening.at, jitter_ms(index));
             lines.push(match happening.what {
@@ -184,8 +191,10 @@ impl Scenario {
             Some(days) => json!({"kind": "Rolling", "days": days, "timeZone": self.zone}),
             None => json!({"kind": "CalendarWeek", "timeZone": self.zone}),
         };
+        let (maintenance, causes) = terms.rules.spec();
         json!({
             "serviceRef": {"name": "shop"}, "reportingPeriod": period, "serviceHours": {"calendar": "hours"},
+            "plannedMaintenance": maintenance, "exclusions": causes,
             "term": {"effectiveFrom": from, "expires": expires},
             "unmeasured": {"treatAs": if terms.unknown_is_down { "Down" } else { "Exclude" }},
             "targets": [{
@@ -210,7 +219,8 @@ impl Scenario {
         };
         let holidays: Vec<_> = version.holidays.iter().map(holiday).collect();
         let weekly = if weekly.is_empty() { Value::Null } else { weekly.into() };
-        json!({"timeZone": self.calendar_zone, "weekly": weekly, "holidays": holidays})
+        let windows = [announced::window(version.standing, self.date)];
+        json!({"timeZone": self.calendar_zone, "weekly": weekly, "holidays": holidays, "windows": windows})
     }
 }
 
@@ -242,7 +252,7 @@ pub fn zone_named(name: &str) -> TimeZone {
 }
 
 /// An instant around the window: any second, or a round one, so that things meet.
-fn moment() -> impl Strategy<Value = i64> {
+pub fn moment() -> impl Strategy<Value = i64> {
     let within = -DAY_S..8 * DAY_S;
     (within, prop_oneof![Just(1_i64), Just(900), Just(3600), Just(21_600)]).prop_map(|(at, step)| at / step * step)
 }
@@ -257,19 +267,28 @@ fn hours() -> impl Strategy<Value = Hours> {
 
 fn calendar() -> impl Strategy<Value = CalendarVersion> {
     let holidays = prop::collection::btree_map(-3..10_i8, prop::option::weighted(0.3, hours()), 0..4);
-    (moment(), prop::collection::vec((1..128_u8, hours()), 0..3), holidays)
-        .prop_map(|(at, weekly, holidays)| CalendarVersion { at, weekly, holidays: holidays.into_iter().collect() })
+    let standing = prop::option::weighted(0.7, announced::standing());
+    (moment(), prop::collection::vec((1..128_u8, hours()), 0..3), holidays, standing).prop_map(
+        |(at, weekly, holidays, standing)| CalendarVersion {
+            at,
+            weekly,
+            holidays: holidays.into_iter().collect(),
+            standing,
+        },
+    )
 }
 
 fn terms() -> impl Strategy<Value = TermsVersion> {
     let min_outage = prop_oneof![2 => Just(0_u16), 1 => 1..7200_u16, 1 => Just(900)];
-    (moment(), 1..1_000_000_u32, 0..=10_000_u16, min_outage, any::<bool>()).prop_map(
-        |(at, objective, degraded_counts, min_outage_s, unknown_is_down)| TermsVersion {
+    let share = prop_oneof![1 => Just(0_u16), 3 => 0..=10_000_u16];
+    (moment(), 1..1_000_000_u32, share, min_outage, any::<bool>(), announced::rules()).prop_map(
+        |(at, objective, degraded_counts, min_outage_s, unknown_is_down, rules)| TermsVersion {
             at,
             objective,
             degraded_counts,
             min_outage_s,
             unknown_is_down,
+            rules,
         },
     )
 }
@@ -339,7 +358,20 @@ pub fn scenarios() -> impl Strategy<Value = Scenario> {
     let as_of = prop_oneof![2 => Just(400 * DAY_S), 1 => 1..6 * DAY_S];
     // From the beginning, most components are seen; later lines change that.
     let seen = [prop::bool::weighted(0.9), prop::bool::weighted(0.9)];
-    (place, versions, term, as_of, seen, happenings()).prop_map(
+    // Loss near the beginnings of what is announced.
+    let loss = (any::<prop::sample::Index>(), -7200..14_400_i64, 1..43_200_i64, 0..2_u8, 0..3_u8);
+    let losses = prop::collection::vec(loss, 0..6);
+    let announced = (announced::announced(), losses).prop_map(|(announced, losses)| {
+        let begins = announced.begins();
+        let mut happenings = Vec::new();
+        for (index, offset, length, component, ready) in losses.into_iter().filter(|_| !begins.is_empty()) {
+            let at = index.get(&begins) + offset;
+            happenings.push(Happening { at, what: What::Ready(component, ready) });
+            happenings.push(Happening { at: at + length, what: What::Ready(component, 3) });
+        }
+        (announced, happenings)
+    });
+    (place, versions, term, as_of, seen, happenings(), announced).prop_map(
         |(
             (zone, calendar_zone, (year, month, day), rolling),
             (terms, calendars, services),
@@ -347,7 +379,9 @@ pub fn scenarios() -> impl Strategy<Value = Scenario> {
             as_of,
             seen,
             mut list,
+            (announced, losses),
         )| {
+            list.extend(losses);
             for (component, _) in seen.iter().enumerate().filter(|(_, seen)| **seen) {
                 list.push(Happening { at: -40 * DAY_S, what: What::Ready(component as u8, 3) });
             }
@@ -362,6 +396,7 @@ pub fn scenarios() -> impl Strategy<Value = Scenario> {
                 happenings: list,
                 term,
                 as_of,
+                announced,
             }
         },
     )
