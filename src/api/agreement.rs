@@ -47,7 +47,8 @@ use super::values::{DurationText, LocalReference, PartName, Percent, SharedRefer
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = ("!has(self.type) || self.type != 'UnderpinningContract'", "type: an UnderpinningContract cannot be measured by Readiness, the only method of this version; use ServiceLevel or OperationalLevel"),
-    validation = ("!has(self.errorBudget) || !has(self.errorBudget.target) || self.targets.exists(t, t.name == self.errorBudget.target)", "errorBudget.target: name one of the targets")
+    validation = ("!has(self.errorBudget) || !has(self.errorBudget.target) || self.targets.exists(t, t.name == self.errorBudget.target)", "errorBudget.target: name one of the targets"),
+    validation = ("!has(self.errorBudget) || !has(self.errorBudget.target) || !self.targets.exists(t, t.name == self.errorBudget.target && !has(t.objective))", "errorBudget.target: a target without objective has no error budget; name one with an objective")
 )]
 pub struct ServiceLevelAgreementSpec {
     /// With a customer (`ServiceLevel`), an internal team (`OperationalLevel`) or a supplier (`UnderpinningContract`).
