@@ -1,15 +1,23 @@
-//! Encoding a scrape of 10,000 agreements: the load that one leader must answer every 30 s.
+//! A scrape: encoding 10,000 agreements, the load that one leader must answer every 30 s; and the whole of it, with the
+//! figures of a month, for a world of 1,000.
 #![allow(missing_docs)]
 
 use std::fmt;
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use assize::api::service::State;
+use assize::control::clock::Clock;
+use assize::control::streams::{ALWAYS, Stream};
+use assize::control::view::View;
+use assize::control::watch::Change;
+use assize::control::world::{Leadership, World};
 use assize::domain::accounting::{ClassSums, Verdict};
+use assize::domain::time::Instant;
 use assize::telemetry::metrics::{Detail, Metrics, MetricsOptions};
 use assize::telemetry::snapshot::{AgreementSample, BurnSample, ComponentSample, ServiceSample, Sink, Snapshot};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use serde_json::json;
 
 const AGREEMENTS: usize = 10_000;
 
@@ -85,5 +93,74 @@ fn scrape(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, scrape);
+/// Agreements of the world, each about a Service of its own that was down a hundred times this month.
+const WORLD: usize = 1_000;
+
+fn object(object: &serde_json::Value) -> Change {
+    Change::Applied(serde_json::value::to_raw_value(object).expect("JSON is JSON"))
+}
+
+/// A world that watched `WORLD` services for the month so far.
+fn world(now: Instant) -> World {
+    let mut world = World::default();
+    let began = now.minus_ms(20 * 86_400_000);
+    let metadata = |name: &str, version: usize| {
+        json!({"namespace": "shop", "name": name, "uid": name, "resourceVersion": version.to_string(),
+            "generation": 1, "creationTimestamp": began.format_utc()})
+    };
+    let name = |number: usize| format!("service-{number:04}");
+    let slice = |number: usize, ready: bool, version: usize| {
+        let mut metadata = metadata(&format!("{}-1", name(number)), version);
+        metadata["labels"] = json!({"kubernetes.io/service-name": name(number)});
+        object(&json!({"metadata": metadata, "addressType": "IPv4",
+            "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": ready}}]}))
+    };
+    for stream in ALWAYS {
+        world.take(&stream, Change::Restarted, began);
+        for number in 0..WORLD {
+            let change = match stream {
+                Stream::CoreServices => object(&json!({"metadata": metadata(&name(number), 1), "spec": {}})),
+                Stream::Slices => slice(number, true, 1),
+                Stream::Services => object(&json!({"metadata": metadata(&name(number), 1),
+                    "spec": {"components": [{"name": "api", "endpointsOf": name(number)}]}})),
+                Stream::Agreements => object(&json!({"metadata": metadata(&name(number), 1),
+                    "spec": {"serviceRef": {"name": name(number)}, "targets": [{"name": "availability",
+                        "kind": "Availability", "method": "Readiness", "objective": "99.9"}]}})),
+                _ => continue,
+            };
+            world.take(&stream, change, began);
+        }
+        world.take(&stream, Change::Complete, began);
+    }
+    world.start(began);
+    world.lead(Leadership { epoch: 1 }, None);
+    for step in 1..=200 {
+        let at = began.plus_ms(step * 8_000_000);
+        for number in 0..WORLD {
+            world.take(&Stream::Slices, slice(number, step % 2 == 0, 1 + step as usize), at);
+        }
+    }
+    world
+}
+
+fn scrape_a_world(criterion: &mut Criterion) {
+    let clock = Clock::start(0);
+    let world = Arc::new(RwLock::new(world(clock.now())));
+    let mut group = criterion.benchmark_group("scrape a world of 1,000 agreements");
+    for (name, detail) in [("standard", Detail::Standard), ("full", Detail::Full)] {
+        let metrics = Metrics::new(&MetricsOptions { detail, ..MetricsOptions::default() });
+        metrics.attach(Arc::new(View::new(world.clone(), clock, "bench")));
+        metrics.set_leader(true);
+        let mut text = String::new();
+        let _written = metrics.encode(&mut text);
+        let shown = text.lines().filter(|line| line.starts_with("assize_agreement_verdict{")).count();
+        assert_eq!(shown, WORLD);
+        assert!(text.contains("class=\"down\"} ") && !text.contains("assize_agreement_verdict{} NaN"));
+        group.sample_size(10);
+        group.bench_function(name, |bencher| bencher.iter(|| metrics.encode(&mut Counted(0))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, scrape, scrape_a_world);
 criterion_main!(benches);

@@ -6,19 +6,21 @@ use std::sync::{Arc, Mutex, RwLock};
 use crate::api::report::Phase;
 use crate::api::service::{State, WorkloadKind};
 use crate::domain::accounting::ClassSums;
+use crate::domain::agreement::Terms;
 use crate::domain::burn::{alerts, burn_rate, windows};
 use crate::domain::decimal::Fraction;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::readiness::Observation;
 use crate::domain::report::{Facts, JudgedTarget, class_sums};
-use crate::domain::time::Instant;
+use crate::domain::time::{Instant, Interval};
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
 use crate::telemetry::diagnostics::{Diagnostics, DiagnosticsSource, StreamDiagnostics};
 use crate::telemetry::labels::Source;
 use crate::telemetry::metrics::{Detail, Metrics};
 use crate::telemetry::snapshot::{
-    AgreementSample, BURN_WINDOWS, BurnSample, ComponentSample, LedgerSample, ServiceSample, Sink, Snapshot,
+    AgreementSample, BURN_WINDOWS, BurnSample, ComponentSample, LedgerSample, MaintenanceSample, ServiceSample, Sink,
+    Snapshot,
 };
 
 use super::clock::Clock;
@@ -175,6 +177,22 @@ impl Scrape<'_> {
         }
         if is_full {
             self.ledger(key, entry, record, live, sink);
+            self.maintenance(key, terms, sink);
+        }
+    }
+
+    fn maintenance(&self, key: &ObjectKey, terms: &Terms, sink: &mut dyn Sink) {
+        let moment = Interval { from: self.now, to: self.now.plus_ms(1) };
+        for standing in terms.maintenance.standing() {
+            let calendar = self.world.calendar_versions().get(&standing.calendar).and_then(|all| all.at(self.now));
+            let is_active =
+                calendar.is_some_and(|version| !version.value.window_occurrences(&standing.name, moment).is_empty());
+            sink.maintenance(&MaintenanceSample {
+                namespace: &key.namespace,
+                agreement: &key.name,
+                change: &format!("{}/{}", standing.calendar, standing.name),
+                is_active,
+            });
         }
     }
 

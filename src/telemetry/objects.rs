@@ -281,6 +281,20 @@ fn write_ledgers(encoder: &mut DescriptorEncoder<'_>, rows: &Rows) -> fmt::Resul
         }
     }
     let mut family = encoder.encode_descriptor(
+        "maintenance_active",
+        "Whether a window of maintenance is in effect.",
+        None,
+        MetricType::Gauge,
+    )?;
+    for row in &rows.maintenance {
+        let labels = [
+            ("namespace", rows.name(row.namespace)),
+            ("agreement", rows.name(row.agreement)),
+            ("change", rows.name(row.change)),
+        ];
+        gauge(&mut family, labels, &u32::from(row.is_active))?;
+    }
+    let mut family = encoder.encode_descriptor(
         "ledger_rolled_up_entries",
         "Entries of the ledger that became sums.",
         None,

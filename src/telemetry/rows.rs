@@ -1,10 +1,12 @@
 //! What one visit of the snapshot showed, in rows: names in one buffer, numbers beside them.
 
+use std::collections::BTreeMap;
+
 use crate::api::report::Phase;
 use crate::api::service::State;
 
 use super::metrics::Detail;
-use super::snapshot::{AgreementSample, ComponentSample, LedgerSample, ServiceSample, Sink};
+use super::snapshot::{AgreementSample, ComponentSample, LedgerSample, MaintenanceSample, ServiceSample, Sink};
 
 /// A name in the buffer of names.
 #[derive(Clone, Copy)]
@@ -45,6 +47,14 @@ pub(super) struct LedgerRow {
     pub(super) reports: [Option<(Name, Phase)>; 2],
 }
 
+/// A window of maintenance of an agreement.
+pub(super) struct MaintenanceRow {
+    pub(super) namespace: Name,
+    pub(super) agreement: Name,
+    pub(super) change: Name,
+    pub(super) is_active: bool,
+}
+
 /// One visit, in rows.
 #[derive(Default)]
 pub(super) struct Rows {
@@ -54,6 +64,7 @@ pub(super) struct Rows {
     pub(super) components: Vec<ComponentRow>,
     pub(super) agreements: Vec<AgreementRow>,
     pub(super) ledgers: Vec<LedgerRow>,
+    pub(super) maintenance: Vec<MaintenanceRow>,
 }
 
 impl Rows {
@@ -63,6 +74,7 @@ impl Rows {
         self.components.clear();
         self.agreements.clear();
         self.ledgers.clear();
+        self.maintenance.clear();
     }
 
     fn keep(&mut self, text: &str) -> Name {
@@ -75,45 +87,54 @@ impl Rows {
         self.names.get(name.start as usize..name.end as usize).unwrap_or_default()
     }
 
-    fn agreement_key(&self, row: &AgreementRow) -> (&str, &str) {
-        (self.name(row.namespace), self.name(row.agreement))
-    }
-
-    fn ledger_key(&self, row: &LedgerRow) -> (&str, &str) {
-        (self.name(row.namespace), self.name(row.agreement))
-    }
-
     /// Drops whole agreements, last names first, until the rest fits; answers how many series that were. An agreement
-    /// has `per_target` series a target, and `per_ledger` besides.
+    /// has `per_target` series a target, `per_ledger` besides, and one a window of maintenance.
     pub(super) fn cap(&mut self, per_target: usize, per_ledger: usize, series_cap: usize) -> usize {
-        let all = self.agreements.len() * per_target + self.ledgers.len() * per_ledger;
+        let all = self.agreements.len() * per_target + self.ledgers.len() * per_ledger + self.maintenance.len();
         if all <= series_cap {
             return 0;
         }
-        let mut agreements = std::mem::take(&mut self.agreements);
-        let mut ledgers = std::mem::take(&mut self.ledgers);
-        agreements.sort_by(|left, right| self.agreement_key(left).cmp(&self.agreement_key(right)));
-        ledgers.sort_by(|left, right| self.ledger_key(left).cmp(&self.ledger_key(right)));
-        let (mut series, mut kept, mut kept_ledgers) = (0, 0, 0);
-        for rows in agreements.chunk_by(|left, right| self.agreement_key(left) == self.agreement_key(right)) {
-            let key = self.agreement_key(&rows[0]);
-            let its_ledgers = ledgers[kept_ledgers..].iter().take_while(|row| self.ledger_key(row) <= key).count();
-            let more = rows.len() * per_target + its_ledgers * per_ledger;
-            if series + more > series_cap {
-                break;
-            }
-            series += more;
-            kept += rows.len();
-            kept_ledgers += its_ledgers;
+        let mut series: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for row in &self.agreements {
+            *series.entry((self.name(row.namespace), self.name(row.agreement))).or_default() += per_target;
         }
-        agreements.truncate(kept);
-        ledgers.truncate(kept_ledgers);
-        (self.agreements, self.ledgers) = (agreements, ledgers);
-        all - series
+        for row in &self.ledgers {
+            *series.entry((self.name(row.namespace), self.name(row.agreement))).or_default() += per_ledger;
+        }
+        for row in &self.maintenance {
+            *series.entry((self.name(row.namespace), self.name(row.agreement))).or_default() += 1;
+        }
+        let mut left = series_cap;
+        let fits = |(key, count): (&(&str, &str), &usize)| {
+            left = left.checked_sub(*count)?;
+            Some((key.0.to_owned(), key.1.to_owned()))
+        };
+        let last = series.iter().map_while(fits).last();
+        // Names are ordered as they are dropped: what comes after the last that fits goes.
+        let is_kept = |names: &str, namespace: Name, agreement: Name| {
+            let text = |name: Name| names.get(name.start as usize..name.end as usize).unwrap_or_default();
+            let key = (text(namespace), text(agreement));
+            last.as_ref().is_some_and(|last| key <= (last.0.as_str(), last.1.as_str()))
+        };
+        let names = &self.names;
+        self.agreements.retain(|row| is_kept(names, row.namespace, row.agreement));
+        self.ledgers.retain(|row| is_kept(names, row.namespace, row.agreement));
+        self.maintenance.retain(|row| is_kept(names, row.namespace, row.agreement));
+        all - (self.agreements.len() * per_target + self.ledgers.len() * per_ledger + self.maintenance.len())
     }
 }
 
 impl Sink for Rows {
+    fn maintenance(&mut self, sample: &MaintenanceSample<'_>) {
+        let row = MaintenanceRow {
+            namespace: self.keep(sample.namespace),
+            agreement: self.keep(sample.agreement),
+            change: self.keep(sample.change),
+            is_active: sample.is_active,
+        };
+        self.maintenance.push(row);
+    }
+
     fn detail(&self) -> Detail {
         self.detail
     }

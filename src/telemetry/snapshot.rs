@@ -33,6 +33,9 @@ pub trait Sink {
 
     /// What is kept of an agreement besides its targets; once an agreement, with [`Detail::Full`] only.
     fn ledger(&mut self, sample: &LedgerSample<'_>);
+
+    /// A window of maintenance of an agreement; with [`Detail::Full`] only.
+    fn maintenance(&mut self, sample: &MaintenanceSample<'_>);
 }
 
 /// A Service now.
@@ -127,6 +130,22 @@ pub struct BurnSample {
 
     /// The rate; none without service time in the window.
     pub rate: Option<f64>,
+}
+
+/// A window of maintenance of an agreement now.
+#[derive(Clone, Copy, Debug)]
+pub struct MaintenanceSample<'a> {
+    /// Namespace of the agreement.
+    pub namespace: &'a str,
+
+    /// Name of the agreement.
+    pub agreement: &'a str,
+
+    /// What was agreed or approved: `calendar/window` of a standing window.
+    pub change: &'a str,
+
+    /// Whether it is in effect.
+    pub is_active: bool,
 }
 
 /// What is kept of an agreement besides its targets.

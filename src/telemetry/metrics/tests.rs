@@ -6,7 +6,9 @@ use super::*;
 use crate::api::report::Phase;
 use crate::api::service::State;
 use crate::domain::accounting::{ClassSums, Verdict};
-use crate::telemetry::snapshot::{AgreementSample, BurnSample, ComponentSample, LedgerSample, ServiceSample, Sink};
+use crate::telemetry::snapshot::{
+    AgreementSample, BurnSample, ComponentSample, LedgerSample, MaintenanceSample, ServiceSample, Sink,
+};
 
 mod exposition;
 
@@ -31,6 +33,11 @@ impl Snapshot for Agreements {
             if sink.detail() == Detail::Full {
                 let reports = [("2026-10", Phase::Provisional), ("2026-11", Phase::Open)].map(Some);
                 sink.ledger(&LedgerSample { namespace: "ns", agreement, rolled_up_entries: 7, reports });
+                let sample = |change, is_active| MaintenanceSample { namespace: "ns", agreement, change, is_active };
+                if agreement == "b" {
+                    sink.maintenance(&sample("office/patching", true));
+                    sink.maintenance(&sample("office/sunday", false));
+                }
             }
         }
     }
@@ -201,7 +208,8 @@ fn standard_leaves_the_families_of_full_out() {
     let more: BTreeSet<_> = full.types.keys().filter(|name| !read.types.contains_key(*name)).cloned().collect();
     let names = ["budget_seconds", "coverage_ratio", "period_seconds", "raw_ratio"];
     let mut names: BTreeSet<String> = names.map(|name| format!("assize_agreement_{name}")).into();
-    names.extend(["assize_report_phase".to_owned(), "assize_ledger_rolled_up_entries".to_owned()]);
+    let others = ["report_phase", "maintenance_active", "ledger_rolled_up_entries"];
+    names.extend(others.map(|name| format!("assize_{name}")));
     assert_eq!(more, names);
 }
 
@@ -256,12 +264,13 @@ fn what_is_kept_besides_targets_counts_for_the_cap() {
     let at = |series_cap: usize| {
         let read = Exposition::of(&leading(&MetricsOptions { series_cap, ..full() }, agreements()));
         let phases = read.count("assize_report_phase");
-        let shown = read.count("assize_agreement_") + phases + read.count("assize_ledger_rolled_up_entries_total");
+        let ledgers = read.count("assize_ledger_rolled_up_entries_total") + read.count("assize_maintenance_active");
+        let shown = read.count("assize_agreement_") + phases + ledgers;
         (shown, phases, read.value("assize_metrics_dropped_series", &[]))
     };
-    assert_eq!(at(3 * 28 + 2 * 7), (98, 12, 0.0));
-    assert_eq!(at(3 * 28 + 2 * 7 - 1), (35, 6, 63.0));
-    assert_eq!(at(34), (0, 0, 98.0));
+    assert_eq!(at(3 * 28 + 2 * 7 + 2), (100, 12, 0.0));
+    assert_eq!(at(3 * 28 + 2 * 7 + 1), (35, 6, 65.0));
+    assert_eq!(at(34), (0, 0, 100.0));
     let read = Exposition::of(&leading(&full(), agreements()));
     let labels = |phase| [("namespace", "ns"), ("agreement", "a"), ("period", "2026-10"), ("phase", phase)];
     for (phase, shown) in [("Open", 0.0), ("Provisional", 1.0), ("Closed", 0.0)] {
@@ -269,6 +278,9 @@ fn what_is_kept_besides_targets_counts_for_the_cap() {
     }
     assert_eq!(read.value("assize_ledger_rolled_up_entries_total", &[("namespace", "ns"), ("agreement", "b")]), 7.0);
     assert_eq!(read.types["assize_ledger_rolled_up_entries"], "counter");
+    let active = |change| [("namespace", "ns"), ("agreement", "b"), ("change", change)];
+    assert_eq!(read.value("assize_maintenance_active", &active("office/patching")), 1.0);
+    assert_eq!(read.value("assize_maintenance_active", &active("office/sunday")), 0.0);
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Scraped {
 }
 
 /// The families that section "Metrics" of docs/operations.md lists and that are about objects, with their types.
-const FAMILIES: [(&str, &str, usize); 17] = [
+const FAMILIES: [(&str, &str, usize); 18] = [
     ("assize_service_state", "gauge", 4),
     ("assize_component_ready", "gauge", 1),
     ("assize_component_required", "gauge", 1),
@@ -131,6 +131,7 @@ const FAMILIES: [(&str, &str, usize); 17] = [
     ("assize_agreement_class_seconds", "counter", 12),
     ("assize_agreement_burn_rate", "gauge", 14),
     ("assize_report_phase", "gauge", 6),
+    ("assize_maintenance_active", "gauge", 2),
     ("assize_ledger_rolled_up_entries", "counter", 2),
 ];
 
@@ -139,8 +140,20 @@ async fn every_family_is_scraped(rig: Rig) {
     rig.service("checkout").await;
     // Both have one term since before this process began: what elapses is the same.
     let term = json!({"term": {"effectiveFrom": "2020-01-01"}, "unmeasured": {"minCoverage": "0"}});
-    rig.agreement("gold", "checkout", term.clone()).await;
-    rig.agreement("silver", "checkout", term).await;
+    rig.agreement("silver", "checkout", term.clone()).await;
+    // A window that is in effect today and one that never will be again.
+    let calendar = format!("{}-office", rig.namespace);
+    let today = now().in_tz("UTC").unwrap().strftime("%Y-%m-%dT00:00").to_string();
+    let window = |name: &str, start: &str| json!({"name": name, "start": start, "duration": "2d"});
+    rig.put(json!({
+        "apiVersion": "assize.dev/v1alpha1", "kind": "ServiceCalendar", "metadata": {"name": calendar},
+        "spec": {"timeZone": "UTC", "windows": [window("today", &today), window("past", "2020-01-01T00:00")]},
+    }))
+    .await;
+    let mut gold = term;
+    let standing = |name: &str| json!({"calendar": calendar, "name": name});
+    gold["plannedMaintenance"] = json!({"windows": [standing("today"), standing("past")], "maxPerPeriod": "0s"});
+    rig.agreement("gold", "checkout", gold).await;
     let scraped = Scraped::start(&rig, &["--metrics=full"]).await;
     let written = |scrape: &Scrape| scrape.count("assize_report_phase{") == 6;
     let first = scraped.wait("both reports", written).await;
@@ -154,6 +167,11 @@ async fn every_family_is_scraped(rig: Rig) {
     assert!(first.value("assize_observed_until_timestamp_seconds{source=\"endpointslices\"}") > 1.7e9);
     assert_eq!(first.value("assize_ignored_endpoints{source=\"endpointslices\"}"), 0.0);
     assert_eq!(first.value("assize_clamped_times_total{source=\"endpointslices\"}"), 0.0);
+    let labels = first.labels("gold").replace(",target=\"availability\"", "");
+    for (name, shown) in [("today", 1.0), ("past", 0.0)] {
+        let series = format!("assize_maintenance_active{{{labels},change=\"{calendar}/{name}\"}}");
+        assert_eq!(first.value(&series), shown, "{name}");
+    }
     // Time accrues at each scrape, in one class; none ever shrinks, and the sum is what elapsed.
     let mut before = first.classes("gold");
     for ready in [3, 0, 0, 3] {
