@@ -39,6 +39,13 @@ pub const TRIGGER_AGE_MS: i64 = 60 * 1000;
 /// Bytes of one line of an event log.
 pub const EVENT_LINE_BYTES: usize = 64 * 1024;
 
+/// Distance of two stored samples up to which the lower count holds between them: a sample a minute, as scraped by
+/// default.
+pub const BACKFILL_STEP_MS: i64 = 60 * 1000;
+
+/// Pods of one component that a line of an event log or a request holds as evidence.
+pub const EVIDENCE_PODS: usize = 500;
+
 /// Calendar periods that a rolling window of 366 days touches.
 pub const WINDOW_REPORTS: usize = 13;
 

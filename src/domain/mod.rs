@@ -14,6 +14,7 @@ pub mod conditions;
 pub mod decimal;
 pub mod digest;
 pub mod duration;
+pub mod inference;
 pub mod limits;
 pub mod maintenance;
 pub mod period;

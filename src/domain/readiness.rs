@@ -131,6 +131,15 @@ pub enum Observation {
         /// Wanted replicas, where a workload says so.
         desired: Option<u32>,
     },
+    /// Not fewer than so many were ready: what was concluded after a gap.
+    AtLeast {
+        /// Replicas that are proved to have been ready.
+        ready: u32,
+        /// Wanted replicas, where a workload says so.
+        desired: Option<u32>,
+        /// Why nothing is known if they are too few.
+        otherwise: Reason,
+    },
 }
 
 /// The wanted replicas that percentages refer to.
@@ -181,6 +190,16 @@ pub fn component_state(thresholds: Thresholds, observation: Observation, basis: 
         Observation::Unknown(reason) => (State::Unknown, reason),
         Observation::Gone(reason) => (State::Down, reason),
         Observation::Given(state, reason) => (state, reason),
+        Observation::AtLeast { ready, desired, otherwise } => {
+            match component_state(
+                Thresholds { idle_at_zero: false, ..thresholds },
+                Observation::Counted { ready, desired },
+                basis,
+            ) {
+                (State::Down, _) => (State::Unknown, otherwise),
+                proved => proved,
+            }
+        }
         Observation::Counted { desired: Some(0), .. } if thresholds.idle_at_zero => (State::Up, Reason::Idle),
         Observation::Counted { ready: 0, desired: Some(0) } => (State::Down, Reason::ScaledToZero),
         Observation::Counted { ready, .. } => {

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod event;
+mod gaps;
 mod versions;
 
 use std::collections::HashMap;
@@ -12,18 +13,21 @@ use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
 pub use event::{Event, EventError, EventKind, parse_line};
 
 use super::agreement::Terms;
+use super::inference::{Gap, Piece};
 use super::maintenance::Announced;
 use super::period::{Period, PeriodKey};
 use super::readiness::Observation;
 use super::reason::Reason;
 use super::report::{Calendars, Facts, Judged, Moment, judge, phase_at};
 use super::service::{Member, ServiceRules};
-use super::time::{Instant, Interval};
+use super::time::Instant;
 use super::timeline::Timeline;
-use super::tracker::ServiceTracker;
+use super::tracker::{Proof, ServiceTracker};
 use super::version::Versions;
 use super::violation::Violation;
 use versions::{calendar_version, missing_calendar, read_calendar, service_version, terms_version};
+
+use gaps::MemberGap;
 
 /// What a log is accounted under.
 #[derive(Clone, Debug)]
@@ -101,7 +105,8 @@ impl Replay {
         events.sort_by_key(|event| (event.at, event.line));
         let mut replay = Self::prepare(objects, &events)?;
         let mut recorder = Recorder::new(&replay);
-        let gaps = recorder.plan_gaps(&events)?;
+        let (components, dependencies) = replay.member_names();
+        let gaps = gaps::plan(&events, &components, &dependencies)?;
         let mut marks: Vec<Mark<'_>> = events.iter().map(Mark::Event).chain(gaps.iter().map(Mark::Gap)).collect();
         marks.sort_by_key(Mark::order);
         for mark in marks {
@@ -111,6 +116,7 @@ impl Replay {
                 Mark::Gap(gap) => recorder.blind(gap),
             }
         }
+        recorder.advance(Instant::MAX);
         replay.lines = recorder.lines.into_iter().map(|(name, line)| (name, Arc::new(line))).collect();
         Ok(replay)
     }
@@ -161,6 +167,22 @@ impl Replay {
         (judge(facts, |target| self.line(&target.name), period, moment), moment)
     }
 
+    /// Names of components and of dependencies, of all versions of the Service.
+    fn member_names(&self) -> (Vec<&str>, Vec<&str>) {
+        let versions = || self.service.all().iter();
+        let mut components: Vec<&str> =
+            versions().flat_map(|version| version.value.components.iter().map(|component| &*component.name)).collect();
+        let mut dependencies: Vec<&str> = versions()
+            .flat_map(|version| version.value.dependencies.iter().map(|dependency| &*dependency.name))
+            .filter(|name| !components.contains(name))
+            .collect();
+        for names in [&mut components, &mut dependencies] {
+            names.sort_unstable();
+            names.dedup();
+        }
+        (components, dependencies)
+    }
+
     fn prepare(objects: &Objects, events: &[Event]) -> Result<Self, ReplayError> {
         let wrong = |object: &str, violation: &Violation| ReplayError::Object {
             object: object.to_owned(),
@@ -197,18 +219,9 @@ impl Replay {
     }
 }
 
-/// A span without observation of one component, or of all.
-#[derive(Clone, Debug)]
-struct GapMark {
-    span: Interval,
-    component: Option<usize>,
-    reason: Reason,
-    line: usize,
-}
-
 enum Mark<'a> {
     Event(&'a Event),
-    Gap(&'a GapMark),
+    Gap(&'a MemberGap),
 }
 
 impl Mark<'_> {
@@ -222,7 +235,7 @@ impl Mark<'_> {
     /// By instant, a gap before what is seen at its beginning, then by line.
     fn order(&self) -> (Instant, u8, usize) {
         match self {
-            Self::Gap(gap) => (gap.span.from, 0, gap.line),
+            Self::Gap(gap) => (gap.span.from, 0, 0),
             Self::Event(event) => (event.at, 1, event.line),
         }
     }
@@ -231,8 +244,10 @@ impl Mark<'_> {
 /// Feeds the tracker and writes the lines.
 struct Recorder {
     tracker: ServiceTracker,
-    /// Until when each component is not observed.
-    blind_until: Vec<Instant>,
+    /// Until when members are not observed.
+    blind_until: HashMap<String, Instant>,
+    /// What evidence proves of the gaps that have begun, in order of time.
+    pieces: Vec<(String, Piece, Reason)>,
     lines: HashMap<Arc<str>, Timeline>,
     targets: Vec<(Arc<str>, Option<Arc<[Arc<str>]>>)>,
 }
@@ -249,38 +264,33 @@ impl Recorder {
         }
         let rules = replay.service.all()[0].value.clone();
         let tracker = ServiceTracker::new(rules, Reason::NotObserved);
-        let blind_until = vec![Instant::MIN; tracker.members().len()];
-        Self { tracker, blind_until, lines: HashMap::new(), targets }
-    }
-
-    fn plan_gaps(&self, events: &[Event]) -> Result<Vec<GapMark>, ReplayError> {
-        let mut gaps = Vec::new();
-        for event in events {
-            let EventKind::Gap { until, component, reason } = &event.kind else { continue };
-            let component = component.as_ref().map(|name| self.member(event.line, name)).transpose()?;
-            if let Some(span) = Interval::new(event.at, *until) {
-                let reason = reason.unwrap_or(Reason::NotObserved);
-                gaps.push(GapMark { span, component, reason, line: event.line });
-            }
-        }
-        Ok(gaps)
+        Self { tracker, blind_until: HashMap::new(), pieces: Vec::new(), lines: HashMap::new(), targets }
     }
 
     fn member(&self, line: usize, name: &str) -> Result<usize, ReplayError> {
-        let count = self.tracker.members().len();
-        (0..count)
-            .find(|&index| self.tracker.rules().member_name(index).is_some_and(|member| **member == *name))
-            .ok_or_else(|| ReplayError::Line {
-                line,
-                message: format!("component: {name:?} is neither a component nor a dependency of the Service"),
-            })
+        self.position(name).ok_or_else(|| ReplayError::Line {
+            line,
+            message: format!("component: {name:?} is neither a component nor a dependency of the Service"),
+        })
     }
 
-    /// Lets time pass: what time alone changes happens at its own instant.
+    /// Lets time pass: what time alone changes, and what evidence proves, happens at its own instant.
     fn advance(&mut self, to: Instant) {
-        while let Some(deadline) = self.tracker.deadline().filter(|deadline| *deadline <= to) {
-            self.tracker.tick(deadline);
-            self.note(deadline);
+        loop {
+            let deadline = self.tracker.deadline().filter(|deadline| *deadline <= to);
+            let piece = self.pieces.first().map(|(_, piece, _)| piece.at).filter(|at| *at <= to);
+            match (deadline, piece) {
+                (Some(deadline), piece) if piece.is_none_or(|piece| deadline < piece) => {
+                    self.tracker.tick(deadline);
+                    self.note(deadline);
+                }
+                (_, Some(at)) => {
+                    let (member, piece, reason) = self.pieces.remove(0);
+                    self.conclude(&member, piece, reason);
+                    self.note(at);
+                }
+                (_, None) => return,
+            }
         }
     }
 
@@ -291,21 +301,47 @@ impl Recorder {
         }
     }
 
-    fn blind(&mut self, gap: &GapMark) {
-        let components = self.tracker.rules().components.len();
-        for index in 0..self.tracker.members().len() {
-            if gap.component.is_some_and(|only| only != index) {
-                continue;
-            }
-            self.blind_until[index] = self.blind_until[index].max(gap.span.to);
-            if index < components {
-                self.tracker.observe(index, Observation::Unknown(gap.reason), gap.span.from);
-            } else {
-                let unknown = Member { state: crate::api::service::State::Unknown, reason: gap.reason };
-                self.tracker.set_dependency(index - components, unknown, gap.span.from);
-            }
+    /// A gap begins: what evidence proves of it is in force from its own instants on, the rest is Unknown.
+    fn blind(&mut self, gap: &MemberGap) {
+        self.blind_until.insert(gap.member.clone(), gap.span.to);
+        let Some(index) = self.position(&gap.member) else { return };
+        let Some(component) = self.tracker.rules().components.get(index) else {
+            let unknown = Member { state: crate::api::service::State::Unknown, reason: gap.reason };
+            self.tracker.set_dependency(index - self.tracker.rules().components.len(), unknown, gap.span.from);
+            self.note(gap.span.from);
+            return;
+        };
+        let tracked = &self.tracker.members()[index];
+        let desired = tracked.last_desired();
+        let known = Gap {
+            span: gap.span,
+            reason: gap.reason,
+            before: tracked.member,
+            after: gap.after(desired),
+            desired,
+            thresholds: component.thresholds,
+        };
+        let pieces = known.close(gap.pods.as_ref(), &gap.samples);
+        self.pieces.extend(pieces.into_iter().map(|piece| (gap.member.clone(), piece, gap.reason)));
+        self.pieces.sort_by_key(|(_, piece, _)| piece.at);
+        self.advance(gap.span.from);
+    }
+
+    fn conclude(&mut self, member: &str, piece: Piece, gap: Reason) {
+        let Some(index) = self.position(member) else { return };
+        if index < self.tracker.rules().components.len() {
+            let proof = Proof { source: piece.source, gap: Some(gap) };
+            self.tracker.conclude(index, piece.observation, proof, piece.at);
         }
-        self.note(gap.span.from);
+    }
+
+    fn position(&self, member: &str) -> Option<usize> {
+        (0..self.tracker.members().len())
+            .find(|&index| self.tracker.rules().member_name(index).is_some_and(|name| **name == *member))
+    }
+
+    fn is_blind(&self, member: &str, at: Instant) -> bool {
+        self.blind_until.get(member).is_some_and(|until| at < *until)
     }
 
     fn take(&mut self, event: &Event, replay: &Replay) -> Result<(), ReplayError> {
@@ -316,7 +352,7 @@ impl Recorder {
                     let message = format!("component: {component:?} is a dependency; give its state with type state");
                     return Err(ReplayError::Line { line: event.line, message });
                 }
-                if event.at < self.blind_until[index] {
+                if self.is_blind(component, event.at) {
                     return Ok(());
                 }
                 let observation = match reason {
@@ -327,7 +363,7 @@ impl Recorder {
             }
             EventKind::State { component, state, reason } => {
                 let index = self.member(event.line, component)?;
-                if event.at < self.blind_until[index] {
+                if self.is_blind(component, event.at) {
                     return Ok(());
                 }
                 let components = self.tracker.rules().components.len();
@@ -342,10 +378,18 @@ impl Recorder {
             EventKind::Service { .. } => {
                 if let Some(version) = replay.service.at(event.at) {
                     self.tracker.replace_rules(version.value.clone(), event.at);
-                    self.blind_until.resize(self.tracker.members().len(), Instant::MIN);
                 }
             }
+            EventKind::Pods { component, ready, .. } => {
+                let index = self.member(event.line, component)?;
+                if self.is_blind(component, event.at) {
+                    return Ok(());
+                }
+                let desired = Some(self.desired(index, None, *ready));
+                self.tracker.observe(index, Observation::Counted { ready: *ready, desired }, event.at);
+            }
             EventKind::Gap { .. }
+            | EventKind::Backfill { .. }
             | EventKind::Agreement { .. }
             | EventKind::Calendar { .. }
             | EventKind::Change { .. }

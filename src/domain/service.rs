@@ -136,6 +136,21 @@ impl ServiceRules {
         })
     }
 
+    /// Whether the state of the service follows a member: by itself or in a group.
+    pub fn is_followed(&self, index: usize) -> bool {
+        let components = self.components.len();
+        let critical = match self.components.get(index) {
+            Some(component) => component.critical,
+            None => self.dependencies.get(index - components).is_some_and(|dependency| dependency.critical),
+        };
+        critical || self.groups.iter().any(|group| group.members.contains(&index))
+    }
+
+    /// Whether two members are in one redundant group.
+    pub fn share_a_group(&self, one: usize, other: usize) -> bool {
+        self.groups.iter().any(|group| group.members.contains(&one) && group.members.contains(&other))
+    }
+
     /// Name of a member, as the index in a [`Composite`] counts them.
     pub fn member_name(&self, index: usize) -> Option<&Arc<str>> {
         let components = self.components.len();

@@ -17,7 +17,7 @@ use super::reason::Reason;
 use super::time::{Instant, Interval};
 
 /// Where the proof of a state comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// Observed as it happened.
     #[default]

@@ -10,7 +10,16 @@ use super::readiness::{Basis, Observation, component_state};
 use super::reason::Reason;
 use super::service::{Composite, Member, ServiceRules, compose, compose_named};
 use super::time::Instant;
-use super::timeline::{Entry, Timeline};
+use super::timeline::{Entry, Source, Timeline};
+
+/// Where the proof of a member's state comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Proof {
+    /// Seen as it happened, or concluded after a gap.
+    pub source: Source,
+    /// Why there was a gap, where the proof came after one.
+    pub gap: Option<Reason>,
+}
 
 /// One member: what was seen last, and what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +30,8 @@ pub struct TrackedMember {
     pub member: Member,
     /// Since when.
     pub since: Option<Instant>,
+    /// Where the proof of it comes from.
+    pub proof: Proof,
     basis: Basis,
 }
 
@@ -30,6 +41,7 @@ impl TrackedMember {
             observation: Observation::Unknown(reason),
             member: Member { state: State::Unknown, reason },
             since: None,
+            proof: Proof::default(),
             basis: Basis::default(),
         }
     }
@@ -39,10 +51,13 @@ impl TrackedMember {
         self.basis.desired()
     }
 
-    fn set(&mut self, member: Member, at: Instant) -> bool {
-        if self.member == member {
+    fn set(&mut self, member: Member, proof: Proof, at: Instant) -> bool {
+        // What is not known was proved by nothing.
+        let proof = if member.state == State::Unknown { Proof::default() } else { proof };
+        if self.member == member && self.proof == proof {
             return false;
         }
+        self.proof = proof;
         if self.member.state != member.state || self.since.is_none() {
             self.since = Some(at);
         }
@@ -84,29 +99,40 @@ impl ServiceTracker {
             let Some(old) = old else { continue };
             self.members[index] = before.members[old].clone();
             if index < self.rules.components.len() {
-                let observation = self.members[index].observation;
-                self.observe(index, observation, at);
+                let TrackedMember { observation, proof, .. } = self.members[index];
+                self.conclude(index, observation, proof, at);
             }
         }
     }
 
-    /// Takes in what was seen of a component; returns whether its state or reason changed.
+    /// Takes in what was seen of a component; returns whether its state, reason or proof changed.
     pub fn observe(&mut self, component: usize, observation: Observation, at: Instant) -> bool {
+        self.conclude(component, observation, Proof::default(), at)
+    }
+
+    /// Takes in what is proved of a component, and how; returns whether its state, reason or proof changed.
+    pub fn conclude(&mut self, component: usize, observation: Observation, proof: Proof, at: Instant) -> bool {
         let thresholds = self.rules.components[component].thresholds;
         let tracked = &mut self.members[component];
         tracked.observation = observation;
         let basis = match observation {
-            Observation::Counted { ready, desired: Some(desired) } => tracked.basis.observe(desired, ready, at),
+            Observation::Counted { ready, desired: Some(desired) }
+            | Observation::AtLeast { ready, desired: Some(desired), .. } => tracked.basis.observe(desired, ready, at),
             _ => 0,
         };
         let (state, reason) = component_state(thresholds, observation, basis);
-        tracked.set(Member { state, reason }, at)
+        tracked.set(Member { state, reason }, proof, at)
     }
 
     /// Takes in the state of a dependency; returns whether it changed.
     pub fn set_dependency(&mut self, dependency: usize, member: Member, at: Instant) -> bool {
+        self.conclude_dependency(dependency, member, Proof::default(), at)
+    }
+
+    /// Takes in what is proved of a dependency, and how; returns whether anything changed.
+    pub fn conclude_dependency(&mut self, dependency: usize, member: Member, proof: Proof, at: Instant) -> bool {
         let index = self.rules.components.len() + dependency;
-        self.members[index].set(member, at)
+        self.members[index].set(member, proof, at)
     }
 
     /// The next instant at which time alone changes a state.
@@ -119,8 +145,8 @@ impl ServiceTracker {
         let mut changed = false;
         for index in 0..self.rules.components.len() {
             if let Some(deadline) = self.members[index].basis.deadline().filter(|deadline| *deadline <= now) {
-                let observation = self.members[index].observation;
-                changed |= self.observe(index, observation, deadline);
+                let TrackedMember { observation, proof, .. } = self.members[index];
+                changed |= self.conclude(index, observation, proof, deadline);
             }
         }
         changed
@@ -141,7 +167,32 @@ impl ServiceTracker {
             _ => self.composite(),
         };
         let component = composite.member.and_then(|index| self.rules.member_name(index)).cloned();
-        Entry::live(at, composite.state, component, composite.reason)
+        let proof = self.proof_of(composite, names);
+        // What was concluded names the gap, but for the reason of an outage that it shows first.
+        let reason = match (proof.gap, composite.state, proof.source) {
+            (Some(_), State::Down, Source::Backfilled) | (None, ..) => composite.reason,
+            (Some(gap), ..) => gap,
+        };
+        Entry { at, state: composite.state, source: proof.source, component, reason: Some(reason) }
+    }
+
+    /// The weakest proof among the members that a state rests on: of Down those that are down, else all that it follows.
+    pub fn proof_of(&self, composite: Composite, names: Option<&[Arc<str>]>) -> Proof {
+        let named = |index: usize| match names {
+            Some(names) => self.rules.member_name(index).is_some_and(|name| names.contains(name)),
+            None => self.rules.is_followed(index),
+        };
+        let decides = |index: usize| match composite.state {
+            State::Unknown => false,
+            State::Down => {
+                composite.member == Some(index)
+                    || composite.member.is_some_and(|member| self.rules.share_a_group(member, index))
+                        && self.members[index].member.state == State::Down
+            }
+            State::Up | State::Degraded => composite.member == Some(index) || named(index),
+        };
+        let deciding = (0..self.members.len()).filter(|&index| decides(index));
+        deciding.map(|index| self.members[index].proof).max().unwrap_or_default()
     }
 
     /// Notes the present state in a line; returns whether the line grew.

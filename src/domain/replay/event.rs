@@ -6,6 +6,7 @@ use crate::api::agreement::ExclusionCause;
 use crate::api::service::State;
 use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
 use crate::domain::duration::parse_duration_ms;
+use crate::domain::inference::{PodEvidence, PodFacts};
 use crate::domain::limits::EVENT_LINE_BYTES;
 use crate::domain::reason::Reason;
 use crate::domain::time::Instant;
@@ -52,6 +53,24 @@ pub enum EventKind {
         component: Option<String>,
         /// Why.
         reason: Option<Reason>,
+    },
+    /// What Pods say of a gap that ends here; also an observation.
+    Pods {
+        /// The component.
+        component: String,
+        /// How many are ready.
+        ready: u32,
+        /// The Pods, and whether their core Service was changed.
+        evidence: PodEvidence,
+    },
+    /// A stored sample of the ready count, used inside gaps only.
+    Backfill {
+        /// The component.
+        component: String,
+        /// How many were ready.
+        ready: u32,
+        /// How many were wanted; absent: as known.
+        desired: Option<u32>,
     },
     /// A new version of the agreement.
     Agreement {
@@ -116,10 +135,12 @@ pub struct EventError {
 }
 
 /// The types of this version with the fields that each takes besides `at` and `type`.
-const TYPES: [(&str, &[&str]); 9] = [
+const TYPES: [(&str, &[&str]); 11] = [
     ("observe", &["component", "ready", "desired", "reason"]),
     ("state", &["component", "state", "reason"]),
     ("gap", &["until", "component", "reason"]),
+    ("pods", &["component", "ready", "serviceChanged", "pods"]),
+    ("backfill", &["component", "ready", "desired"]),
     ("agreement", &["spec"]),
     ("service", &["spec"]),
     ("calendar", &["name", "spec"]),
@@ -178,6 +199,19 @@ fn read_kind(kind: &str, reader: &Reader<'_>) -> Result<EventKind, String> {
             until: reader.instant("until")?,
             component: reader.optional_text("component")?,
             reason: reader.reason()?,
+        },
+        "pods" => EventKind::Pods {
+            component: reader.text("component")?,
+            ready: reader.count("ready")?.ok_or("ready: is missing")?,
+            evidence: PodEvidence {
+                pods: reader.pods()?,
+                service_changed: reader.flag("serviceChanged")?.unwrap_or(false),
+            },
+        },
+        "backfill" => EventKind::Backfill {
+            component: reader.text("component")?,
+            ready: reader.count("ready")?.ok_or("ready: is missing")?,
+            desired: reader.count("desired")?,
         },
         "agreement" => EventKind::Agreement { spec: reader.spec()? },
         "service" => EventKind::Service { spec: reader.spec()? },
@@ -268,6 +302,53 @@ impl Reader<'_> {
             return Ok(None);
         };
         Reason::parse(&text).map(Some).ok_or_else(|| format!("reason: {text:?} is not known"))
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>, String> {
+        match self.fields.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(value) => Err(format!("{name}: {value} is neither true nor false")),
+        }
+    }
+
+    fn optional_instant(&self, name: &str) -> Result<Option<Instant>, String> {
+        match self.optional_text(name)? {
+            Some(_) => self.instant(name).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The Pods of evidence; each names its uid, so that none counts twice.
+    fn pods(&self) -> Result<Vec<PodFacts>, String> {
+        let Some(Value::Array(list)) = self.fields.get("pods") else {
+            return Err("pods: is missing, or not a list".to_owned());
+        };
+        let mut uids: Vec<String> = Vec::new();
+        let mut pods = Vec::new();
+        for (index, value) in list.iter().enumerate() {
+            let place = |message: String| format!("pods[{index}].{message}");
+            let Value::Object(fields) = value else {
+                return Err(format!("pods[{index}]: is not an object"));
+            };
+            let known = ["uid", "created", "ready", "since", "started"];
+            if let Some(unknown) = fields.keys().find(|key| !known.contains(&key.as_str())) {
+                return Err(format!("unknown field pods[{index}].{unknown}"));
+            }
+            let pod = Reader { fields };
+            let uid = pod.text("uid").map_err(place)?;
+            if uids.contains(&uid) {
+                return Err(place(format!("uid: {uid:?} occurs twice; remove one")));
+            }
+            uids.push(uid);
+            pods.push(PodFacts {
+                created: pod.instant("created").map_err(place)?,
+                ready: pod.flag("ready").map_err(place)?.ok_or_else(|| place("ready: is missing".to_owned()))?,
+                since: pod.optional_instant("since").map_err(place)?,
+                started: pod.optional_instant("started").map_err(place)?,
+            });
+        }
+        Ok(pods)
     }
 
     fn spec<T: serde::de::DeserializeOwned>(&self) -> Result<Box<T>, String> {

@@ -13,8 +13,9 @@ use crate::api::service::State;
 use crate::domain::decimal::Fraction;
 use crate::domain::duration::format_seconds_ceiling;
 use crate::domain::limits::{LISTED_GAPS, LISTED_OUTAGES, LISTED_RULE_CHANGES};
+use crate::domain::reason::Reason;
 use crate::domain::time::{HOUR_MS, Instant, Interval};
-use crate::domain::timeline::{Rolled, Timeline};
+use crate::domain::timeline::{Rolled, Source, Timeline};
 
 use super::{Facts, Judged, JudgedTarget, Moment, windows};
 
@@ -214,42 +215,86 @@ fn write_outages(judged: &Judged, rolled: &[&Rolled], zone: &TimeZone) -> (Vec<O
     (written, Some(omitted).filter(|omitted| omitted.count > 0))
 }
 
-fn write_gaps(judged: &Judged, line: &Timeline, moment: Moment, zone: &TimeZone) -> (Vec<Gap>, Option<Omitted>) {
-    let mut gaps: Vec<(Interval, bool, String)> = Vec::new();
+/// A maximal span that was not observed as it happened.
+struct Unobserved {
+    span: Interval,
+    reason: Option<Reason>,
+    unknown_ms: i64,
+    inferred_ms: i64,
+    backfilled_ms: i64,
+    open: bool,
+}
+
+impl Unobserved {
+    /// What proved most of it afterwards.
+    fn closed_by(&self) -> Option<Source> {
+        match (self.inferred_ms, self.backfilled_ms) {
+            (0, 0) => None,
+            (inferred, backfilled) if inferred >= backfilled => Some(Source::Inferred),
+            _ => Some(Source::Backfilled),
+        }
+    }
+}
+
+/// Whether a reason says why there was no observation, and not why a state is what it is.
+fn explains_a_gap(reason: Reason) -> bool {
+    use Reason::{NeverSeen, NoLeader, NotMeasurable, NotObserved, PermissionMissing, SourceLost, Waiting};
+    matches!(reason, NoLeader | SourceLost | PermissionMissing | Waiting | NotObserved | NeverSeen | NotMeasurable)
+}
+
+fn unobserved(judged: &Judged, line: &Timeline, moment: Moment) -> Vec<Unobserved> {
+    let mut gaps: Vec<Unobserved> = Vec::new();
     for part in &judged.parts {
         let Some(elapsed) = Interval::new(part.span.from, part.span.to.min(moment.as_of)) else { continue };
         for segment in line.segments(elapsed, moment.horizon) {
-            if segment.state != State::Unknown {
+            let unknown = segment.state == State::Unknown;
+            if !unknown && segment.source == Source::Live {
                 continue;
             }
-            match gaps.last_mut() {
-                Some((span, ..)) if span.to == segment.span.from => span.to = segment.span.to,
-                _ => {
-                    let entry = line.entries().iter().rev().find(|entry| entry.at <= segment.span.from);
-                    let reason = match entry {
-                        Some(entry) if entry.state == State::Unknown => {
-                            entry.reason.map(super::super::reason::Reason::as_str)
-                        }
-                        Some(_) => Some("SourceLost"),
-                        None => None,
-                    };
-                    gaps.push((segment.span, false, reason.unwrap_or("NotObserved").to_owned()));
-                }
+            let index = line.entries().partition_point(|entry| entry.at <= segment.span.from);
+            let entry = index.checked_sub(1).and_then(|index| line.entries().get(index));
+            let reason = match entry {
+                Some(entry) if unknown != (entry.state == State::Unknown) => Some(Reason::SourceLost),
+                Some(entry) => entry.reason.filter(|reason| unknown || explains_a_gap(*reason)),
+                None => None,
+            };
+            if gaps.last().is_none_or(|last| last.span.to != segment.span.from) {
+                gaps.push(Unobserved {
+                    span: Interval { from: segment.span.from, to: segment.span.from },
+                    reason,
+                    unknown_ms: 0,
+                    inferred_ms: 0,
+                    backfilled_ms: 0,
+                    open: false,
+                });
+            }
+            let Some(gap) = gaps.last_mut() else { continue };
+            gap.span.to = segment.span.to;
+            gap.reason = gap.reason.or(reason);
+            match (unknown, segment.source) {
+                (false, Source::Inferred) => gap.inferred_ms += segment.span.length_ms(),
+                (false, Source::Backfilled) => gap.backfilled_ms += segment.span.length_ms(),
+                _ => gap.unknown_ms += segment.span.length_ms(),
             }
         }
-        if let Some((span, open, _)) = gaps.last_mut() {
-            *open = moment.phase == Phase::Open && span.to == elapsed.to && elapsed.to == moment.as_of;
+        if let Some(gap) = gaps.last_mut() {
+            gap.open = moment.phase == Phase::Open && gap.span.to == elapsed.to && elapsed.to == moment.as_of;
         }
     }
-    let (kept, omitted) = keep_longest(gaps, LISTED_GAPS, |(span, ..)| span.length_ms());
+    gaps
+}
+
+fn write_gaps(judged: &Judged, line: &Timeline, moment: Moment, zone: &TimeZone) -> (Vec<Gap>, Option<Omitted>) {
+    let gaps = unobserved(judged, line, moment);
+    let (kept, omitted) = keep_longest(gaps, LISTED_GAPS, |gap| gap.span.length_ms());
     let written = kept
         .into_iter()
-        .map(|(span, open, reason)| Gap {
-            from: span.from.format_in(zone),
-            to: (!open).then(|| span.to.format_in(zone)),
-            reason,
-            closed_by: None,
-            unknown_ms: span.length_ms(),
+        .map(|gap| Gap {
+            from: gap.span.from.format_in(zone),
+            to: (!gap.open).then(|| gap.span.to.format_in(zone)),
+            reason: gap.reason.unwrap_or(Reason::NotObserved).as_str().to_owned(),
+            closed_by: gap.closed_by().map(|source| source.as_str().to_owned()),
+            unknown_ms: gap.unknown_ms,
         })
         .collect();
     (written, omitted)
