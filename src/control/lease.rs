@@ -119,6 +119,11 @@ impl Elector {
 
     /// Runs until `shutdown`, then lets go of the Lease.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        // Renewals are dated by the API server's clock.
+        tokio::select! {
+            () = self.clock.until_set() => {}
+            _ = shutdown.wait_for(|stop| *stop) => return,
+        }
         loop {
             let turn = tokio::time::timeout(self.settings.duration / 3, self.turn()).await;
             if let Err(message) = turn.unwrap_or_else(|_| Err("the API server does not answer".to_owned())) {

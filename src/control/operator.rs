@@ -42,6 +42,8 @@ const WAITING_CHANGES: usize = 512;
 const CHANGES_AT_ONCE: usize = 1024;
 /// How long the end waits for writes that are under way.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long to wait for the first answer of the API server before looking again.
+const UNSET: Duration = Duration::from_millis(50);
 /// How long a start waits for streams that are neither listed nor refused.
 const START_MS: i64 = 30_000;
 
@@ -54,15 +56,17 @@ pub async fn run(
     let clock = Clock::start(settings.test_clock_offset_ms);
     let world = Arc::new(RwLock::new(World::in_namespace(&settings.namespace)));
     let metrics = Metrics::new(&settings.metrics_options());
-    let health = Health::new(Arc::new(move || Duration::from_millis(clock.monotonic_ms().unsigned_abs())));
-    let view = Arc::new(View::new(world.clone(), clock, &settings.identity));
+    let client = super::dates::listen(client, &clock);
+    let ticking = clock.clone();
+    let health = Health::new(Arc::new(move || Duration::from_millis(ticking.monotonic_ms().unsigned_abs())));
+    let view = Arc::new(View::new(world.clone(), clock.clone(), &settings.identity));
     metrics.attach(view.clone());
     let endpoints = Endpoints { metrics: metrics.clone(), health: health.clone(), diagnostics: view.diagnostics() };
     let server = Server::bind(settings.metrics_address, endpoints).await?;
     tracing::info!(address = %server.address(), "serving metrics, health and diagnostics");
 
     let (stop, stopped) = watch::channel(false);
-    let gate = Arc::new(Gate::new(clock));
+    let gate = Arc::new(Gate::new(clock.clone()));
     let (lease_sender, lease_events) = mpsc::channel(64);
     let (proved_sender, proved) = watch::channel(None);
     let lease = LeaseSettings {
@@ -71,7 +75,7 @@ pub async fn run(
         identity: settings.identity.clone(),
         duration: settings.lease_duration,
     };
-    let elector = Elector::new(client.clone(), lease, clock, gate.clone(), proved, lease_sender);
+    let elector = Elector::new(client.clone(), lease, clock.clone(), gate.clone(), proved, lease_sender);
     let mut engine = Engine::new(client, &settings, clock, world, metrics, &health, gate, lease_events, proved_sender);
     let mut server_stop = stopped.clone();
     let serving = server.run(async move {
@@ -109,7 +113,8 @@ struct Engine {
     pod_watches: HashMap<PodSelection, AbortHandle>,
     writes: JoinSet<Outcome>,
     concurrency: usize,
-    began: Instant,
+    /// Since when it reads the time of the API server.
+    began: Option<Instant>,
 }
 
 impl Engine {
@@ -148,7 +153,7 @@ impl Engine {
             pod_watches: HashMap::new(),
             writes: JoinSet::new(),
             concurrency: settings.write_concurrency,
-            began: clock.now(),
+            began: None,
         }
     }
 
@@ -180,9 +185,15 @@ impl Engine {
     /// Plans, starts writes, and says how long nothing has to be done.
     fn step(&mut self) -> Duration {
         self.heart.beat();
+        if !self.clock.is_set() {
+            // Nothing is judged by a clock that may be wrong.
+            return UNSET;
+        }
+        self.tell_clock();
         let now = self.clock.now();
+        let began = *self.began.get_or_insert(now);
         let mut world = write_lock(&self.world);
-        if world.started().is_none() && (world.is_settled() || now.ms_since(self.began) > START_MS) {
+        if world.started().is_none() && (world.is_settled() || now.ms_since(began) > START_MS) {
             world.start(now);
             self.caches.set(true, "");
             tracing::info!(services = world.services().len(), agreements = world.agreements().len(), "started");
@@ -205,6 +216,15 @@ impl Engine {
             return longest;
         }
         deadline.map_or(longest, |at| Duration::from_millis(at.ms_since(now).max(1).unsigned_abs()).min(longest))
+    }
+
+    /// Shows how far the wall clock is off, and tells of steps of the API server's clock.
+    fn tell_clock(&self) {
+        self.metrics.set_clock_offset(self.clock.offset_ms());
+        for step in self.clock.take_steps() {
+            self.metrics.count_clock_step();
+            tracing::warn!(at = %step.at, by_ms = step.by_ms, "the clock of the API server stepped");
+        }
     }
 
     fn watch_pods(&mut self, wanted: &[PodSelection]) {

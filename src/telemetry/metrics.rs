@@ -154,7 +154,7 @@ impl Metrics {
         self.0.process.clock_offset_seconds.set(offset_ms as f64 / 1000.0);
     }
 
-    /// The clock of this replica stepped.
+    /// The API server's clock stepped.
     pub fn count_clock_step(&self) {
         self.0.process.clock_steps.inc();
     }

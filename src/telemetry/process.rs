@@ -101,7 +101,11 @@ impl Process {
             "Clock of the API server less the clock of this replica",
             self.clock_offset_seconds.clone(),
         );
-        registry.register("clock_steps", "Steps of the clock of this replica", self.clock_steps.clone());
+        registry.register(
+            "clock_steps",
+            "Steps of the API server's clock by more than a second",
+            self.clock_steps.clone(),
+        );
         registry.register("reconcile_seconds", "Time a reconcile takes", self.reconcile_seconds.clone());
         registry.register("writes", "Writes to the API server", self.writes.clone());
         registry.register("watch_restarts", "Watches that began anew", self.watch_restarts.clone());
