@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use kube::Client;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::config::OperatorSettings;
@@ -19,7 +19,7 @@ use crate::telemetry::server::{Endpoints, Server, ServerError};
 use super::apply::Writer;
 use super::clock::Clock;
 use super::lease::{Elector, Gate, LeaseEvent, LeaseSettings};
-use super::streams::{ALWAYS, Stream};
+use super::streams::{ALWAYS, Doubt, Patience, Stream};
 use super::subject::Outcome;
 use super::view::View;
 use super::watch::{Change, WatchFailure};
@@ -110,6 +110,10 @@ struct Engine {
     lease_events: mpsc::Receiver<LeaseEvent>,
     proved: watch::Sender<Option<Instant>>,
     watches: JoinSet<()>,
+    /// Tells a watch that nothing proves what it shows.
+    stalled: HashMap<Stream, Arc<Notify>>,
+    /// Streams asked for by a list of one object: the version of the answer, and when the request was sent.
+    asks: JoinSet<(Stream, Option<u64>, Instant)>,
     pod_watches: HashMap<PodSelection, AbortHandle>,
     writes: JoinSet<Outcome>,
     concurrency: usize,
@@ -132,9 +136,12 @@ impl Engine {
     ) -> Self {
         let (sender, changes) = mpsc::channel(WAITING_CHANGES);
         let mut watches = JoinSet::new();
+        let mut stalled: HashMap<Stream, Arc<Notify>> = HashMap::new();
         for stream in ALWAYS {
-            watches.spawn(super::watch::run(client.clone(), stream.watched(), stream, sender.clone()));
+            let notify = stalled.entry(stream.clone()).or_default().clone();
+            watches.spawn(super::watch::run(client.clone(), stream.watched(), stream, sender.clone(), notify));
         }
+        write_lock(&world).set_patience(Patience::of_lease(settings.lease_duration));
         let writer = Writer::new(client.clone(), gate.clone(), &settings.identity, metrics.clone());
         Self {
             caches: health.check("caches"),
@@ -150,6 +157,8 @@ impl Engine {
             lease_events,
             proved,
             watches,
+            stalled,
+            asks: JoinSet::new(),
             pod_watches: HashMap::new(),
             writes: JoinSet::new(),
             concurrency: settings.write_concurrency,
@@ -170,6 +179,11 @@ impl Engine {
                 Some(outcome) = self.writes.join_next() => {
                     if let Ok(outcome) = outcome {
                         self.written(&outcome);
+                    }
+                }
+                Some(answer) = self.asks.join_next() => {
+                    if let Ok((stream, Some(version), sent)) = answer {
+                        write_lock(&self.world).answered(&stream, version, sent, self.clock.now());
                     }
                 }
                 Some(ended) = self.watches.join_next() => {
@@ -198,6 +212,7 @@ impl Engine {
             self.caches.set(true, "");
             tracing::info!(services = world.services().len(), agreements = world.agreements().len(), "started");
         }
+        let doubts = world.doubts(now);
         let room = self.concurrency.saturating_sub(self.writes.len());
         let batches = world.plan(now, room);
         let full = batches.len() == room;
@@ -210,12 +225,31 @@ impl Engine {
             self.writes.spawn(async move { writer.carry_out(batch).await });
         }
         self.watch_pods(&wanted);
+        self.resolve(doubts, now);
         let longest = Duration::from_secs(10);
         if full {
             // A write that ends makes room.
             return longest;
         }
         deadline.map_or(longest, |at| Duration::from_millis(at.ms_since(now).max(1).unsigned_abs()).min(longest))
+    }
+
+    /// Asks for streams that nothing has proved for long, or connects them anew.
+    fn resolve(&mut self, doubts: Vec<(Stream, Doubt)>, now: Instant) {
+        for (stream, doubt) in doubts {
+            match doubt {
+                Doubt::Ask => {
+                    let (client, watched) = (self.client.clone(), stream.watched());
+                    self.asks.spawn(async move { (stream, super::watch::ask(&client, &watched).await, now) });
+                }
+                Doubt::Reconnect => {
+                    tracing::warn!(stream = stream.name(), "nothing proves what the stream shows; connecting anew");
+                    if let Some(stalled) = self.stalled.get(&stream) {
+                        stalled.notify_waiters();
+                    }
+                }
+            }
+        }
     }
 
     /// Shows how far the wall clock is off, and tells of steps of the API server's clock.
@@ -232,13 +266,16 @@ impl Engine {
             let keep = wanted.contains(selection);
             if !keep {
                 handle.abort();
+                self.stalled.remove(&Stream::Pods(selection.clone()));
             }
             keep
         });
         for selection in wanted {
             if !self.pod_watches.contains_key(selection) {
                 let stream = Stream::Pods(selection.clone());
-                let watch = super::watch::run(self.client.clone(), stream.watched(), stream, self.sender.clone());
+                let notify = self.stalled.entry(stream.clone()).or_default().clone();
+                let watch =
+                    super::watch::run(self.client.clone(), stream.watched(), stream, self.sender.clone(), notify);
                 self.pod_watches.insert(selection.clone(), self.watches.spawn(watch));
             }
         }

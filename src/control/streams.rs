@@ -107,9 +107,10 @@ impl Stream {
     }
 }
 
-/// The leader's renewals of its Lease: the pulse that orders observation. One etcd numbers the renewals and what the
-/// streams show, so a message whose resourceVersion is not below a renewal's proves observation up to that renewal.
-#[derive(Debug, Default)]
+/// Marks that order observation: the leader's renewals of its Lease, and a stream's own requests. One etcd numbers them
+/// and what the streams show, so a message whose resourceVersion is not below a mark's proves observation up to the
+/// sending of that mark.
+#[derive(Clone, Debug, Default)]
 pub struct Pulse {
     renewals: VecDeque<(u64, Instant)>,
 }
@@ -118,10 +119,16 @@ pub struct Pulse {
 const RENEWALS: usize = 128;
 
 impl Pulse {
-    /// Notes a renewal: its resourceVersion, and when it was sent.
+    /// Notes a mark: its resourceVersion, and when it was sent.
     pub fn renewed(&mut self, version: u64, sent: Instant) {
-        if self.renewals.back().is_some_and(|(last, _)| *last >= version) {
-            return;
+        match self.renewals.back_mut() {
+            Some((last, _)) if *last > version => return,
+            // Nothing was written in between: the later sending holds.
+            Some((last, at)) if *last == version => {
+                *at = sent.max(*at);
+                return;
+            }
+            _ => {}
         }
         if self.renewals.len() == RENEWALS {
             self.renewals.pop_front();
@@ -152,6 +159,46 @@ pub struct StreamState {
     pub failure: Option<WatchFailure>,
     /// When it showed something last.
     pub heard: Option<Instant>,
+    /// The newest resourceVersion that it showed, where versions are numbers.
+    pub shown: Option<u64>,
+    /// Its own requests: what proves it while nothing happens.
+    asks: Pulse,
+    /// When it was asked last.
+    asked: Option<Instant>,
+    /// When it was reconnected last, because nothing proved it.
+    reconnected: Option<Instant>,
+}
+
+/// What is done about a stream that nothing proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// One list of one object, whose answer the stream has to reach.
+    Ask,
+    /// A new connection.
+    Reconnect,
+}
+
+/// How long a stream may go unproved.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Before it is asked for.
+    pub ask_ms: i64,
+    /// Before it counts as stalled.
+    pub stalled_ms: i64,
+}
+
+impl Patience {
+    /// By the length of a Lease, whose renewals prove streams: 60 s and 150 s at most, which is what 15 s give.
+    pub fn of_lease(lease: std::time::Duration) -> Self {
+        let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX).min(15_000);
+        Self { ask_ms: 4 * lease_ms, stalled_ms: 10 * lease_ms }
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { ask_ms: 60_000, stalled_ms: 150_000 }
+    }
 }
 
 impl StreamState {
@@ -168,6 +215,68 @@ impl StreamState {
     /// A message arrived that proves observation up to `until`.
     pub fn prove(&mut self, until: Option<Instant>) {
         self.proved_until = self.proved_until.max(until);
+    }
+
+    /// The stream showed a resourceVersion; returns up to when that proves it.
+    pub fn show(&mut self, version: u64, pulse: &Pulse) -> Option<Instant> {
+        self.shown = self.shown.max(Some(version));
+        let until = pulse.proves(version).max(self.asks.proves(version));
+        if !self.listing {
+            self.prove(until);
+        }
+        until
+    }
+
+    /// A renewal was seen after the stream had passed it.
+    pub fn renewed(&mut self, version: u64, sent: Instant) {
+        if !self.listing && self.shown.is_some_and(|shown| shown >= version) {
+            self.prove(Some(sent));
+        }
+    }
+
+    /// A list of one object was answered with this version. What the stream showed already proves it at once.
+    pub fn answered(&mut self, version: u64, sent: Instant) {
+        self.asks.renewed(version, sent);
+        self.renewed(version, sent);
+    }
+
+    /// Ends blindness if what is proved goes on beyond its beginning and is recent; returns whether it did.
+    pub fn see_again(&mut self, within_ms: i64, now: Instant) -> bool {
+        let recent = |until: &Instant| now.ms_since(*until) < within_ms;
+        let Some(blind_since) = self.blind_since else { return false };
+        let seen = self.proved_until.filter(recent).is_some_and(|until| until > blind_since);
+        if seen {
+            self.blind_since = None;
+        }
+        seen
+    }
+
+    /// The stream shows nothing any more, or nothing that proves anything: blind since the last proof.
+    pub fn lose(&mut self, now: Instant) {
+        if self.synced && self.blind_since.is_none() {
+            self.blind_since = self.proved_until.or(self.heard).or(Some(now));
+        }
+    }
+
+    /// What is to be done about the stream, if nothing has proved it for long.
+    pub fn doubt(&mut self, patience: Patience, now: Instant) -> Option<Doubt> {
+        if !self.is_live() || self.listing {
+            return None;
+        }
+        let age_ms = |at: Option<Instant>| at.map_or(i64::MAX, |at| now.ms_since(at));
+        let unproved_ms = age_ms(self.proved_until);
+        if unproved_ms >= patience.stalled_ms && age_ms(self.reconnected) >= patience.stalled_ms {
+            self.reconnected = Some(now);
+            // The new connection is asked for at once.
+            self.asked = None;
+            return Some(Doubt::Reconnect);
+        }
+        let blind = self.blind_since.is_some() && age_ms(self.asked) >= patience.ask_ms / 4;
+        if blind || unproved_ms >= patience.ask_ms && age_ms(self.asked) >= patience.ask_ms {
+            self.asked = Some(now);
+            return Some(Doubt::Ask);
+        }
+        None
     }
 }
 
@@ -188,5 +297,55 @@ mod tests {
         assert_eq!(pulse.proves(99), None, "a bookmark with an old version");
         pulse.renewed(115, at(12));
         assert_eq!(pulse.proves(200), Some(at(10)), "renewals do not run backwards");
+    }
+
+    /// M-100 d): a silent stream is proved by its own request, once it shows what the answer says.
+    #[test]
+    fn m_100_a_silent_stream_is_proved_by_its_own_request() {
+        let at = |second: i64| Instant::from_ms(second * 1000);
+        let mut pulse = Pulse::default();
+        for (version, second) in [(100, 0), (110, 5), (120, 10)] {
+            pulse.renewed(version, at(second));
+        }
+        let mut stream = StreamState { synced: true, ..StreamState::default() };
+        stream.show(115, &pulse);
+        assert_eq!(stream.proved_until, Some(at(5)));
+        let patience = Patience::default();
+        assert_eq!(stream.doubt(patience, at(64)), None);
+        assert_eq!(stream.doubt(patience, at(72)), Some(Doubt::Ask));
+        assert_eq!(stream.doubt(patience, at(73)), None, "one list");
+        stream.answered(400, at(72));
+        assert_eq!(stream.proved_until, Some(at(5)), "not before the stream shows it");
+        stream.show(399, &pulse);
+        assert_eq!(stream.proved_until, Some(at(10)), "the newest renewal");
+        stream.show(400, &pulse);
+        assert_eq!(stream.proved_until, Some(at(72)));
+        stream.answered(400, at(140));
+        assert_eq!(stream.proved_until, Some(at(140)), "it had shown so much already");
+    }
+
+    /// Fault rows 11 and 85: what shows an old version proves nothing, and after 150 s the stream is blind.
+    #[test]
+    fn a_stream_without_proof_is_reconnected_and_blind() {
+        let at = |second: i64| Instant::from_ms(second * 1000);
+        let mut pulse = Pulse::default();
+        pulse.renewed(100, at(0));
+        let mut stream = StreamState { synced: true, ..StreamState::default() };
+        stream.show(100, &pulse);
+        let patience = Patience::default();
+        pulse.renewed(200, at(30));
+        for second in (10..150).step_by(10) {
+            stream.show(100, &pulse);
+            stream.doubt(patience, at(second));
+        }
+        assert_eq!(stream.doubt(patience, at(150)), Some(Doubt::Reconnect));
+        stream.lose(at(150));
+        assert_eq!(stream.blind_since, Some(at(0)));
+        stream.show(100, &pulse);
+        assert!(!stream.see_again(patience.stalled_ms, at(151)), "an old bookmark");
+        pulse.renewed(300, at(155));
+        stream.show(300, &pulse);
+        assert!(stream.see_again(patience.stalled_ms, at(160)));
+        assert_eq!(stream.blind_since, None);
     }
 }

@@ -12,7 +12,7 @@ use kube::core::WatchEvent;
 use kube::core::params::{ListParams, WatchParams};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// What a watch shows.
 #[derive(Debug)]
@@ -53,6 +53,15 @@ pub struct Watched {
     pub labels: Option<String>,
 }
 
+/// The resourceVersion of a list of one object, without a version of its own: the API server answers after its cache
+/// has reached what its etcd says now, so a watch that shows this version has shown all before.
+pub async fn ask(client: &Client, watched: &Watched) -> Option<u64> {
+    let parameters = ListParams { label_selector: watched.labels.clone(), limit: Some(1), ..ListParams::default() };
+    let request = kube::core::Request::new(&*watched.path).list(&parameters).ok()?;
+    let page: Page = tokio::time::timeout(ASK_WITHIN, client.request(request)).await.ok()?.ok()?;
+    page.metadata.resource_version.parse().ok()
+}
+
 /// Shortest and longest pause between tries.
 const BACKOFF_MS: (u64, u64) = (500, 30_000);
 /// A watch that shows nothing for so long, not even a bookmark, is reconnected.
@@ -62,17 +71,31 @@ const WATCH_SECONDS: u32 = 290;
 /// Objects a page, where streaming lists are not to be had.
 const PAGE: u32 = 500;
 
-/// Runs one watch until the receiver is gone.
-pub async fn run<T>(client: Client, watched: Watched, tag: T, sender: mpsc::Sender<(T, Change)>)
-where
-    T: Clone + Send,
-{
-    let mut watch = Watch { client, watched, tag, sender, version: None, streaming: true, failures: 0 };
+/// How long such a list may take.
+const ASK_WITHIN: Duration = Duration::from_secs(10);
+/// How long the first connection after a failure lasts. Before its end the API server sends a bookmark, which proves
+/// what was not seen meanwhile; the one of a long watch may take a minute.
+const PROVING_SECONDS: u32 = 3;
+
+/// Runs one watch until the receiver is gone. `stalled` tells it that nothing proves what it shows: it connects anew.
+pub async fn run<T: Clone + Send>(
+    client: Client,
+    watched: Watched,
+    tag: T,
+    sender: mpsc::Sender<(T, Change)>,
+    stalled: Arc<Notify>,
+) {
+    let mut watch =
+        Watch { client, watched, tag, sender, stalled, version: None, streaming: true, failures: 0, proving: false };
     while !watch.sender.is_closed() {
         match watch.turn().await {
-            Ok(()) | Err(Stop::Again) => watch.failures = 0,
+            Ok(()) | Err(Stop::Again) => {
+                watch.failures = 0;
+                watch.proving = false;
+            }
             Err(Stop::Closed) => return,
             Err(Stop::Failed(failure)) => {
+                watch.proving = true;
                 let _ = watch.send(Change::Failed(failure)).await;
                 watch.failures += 1;
                 tokio::time::sleep(watch.pause()).await;
@@ -90,6 +113,9 @@ struct Watch<T> {
     /// Whether the API server offers streaming lists.
     streaming: bool,
     failures: u32,
+    stalled: Arc<Notify>,
+    /// Whether the last connection failed.
+    proving: bool,
 }
 
 enum Stop {
@@ -138,7 +164,7 @@ impl<T: Clone + Send> Watch<T> {
         let initial = self.version.is_none();
         let parameters = WatchParams {
             label_selector: self.watched.labels.clone(),
-            timeout: Some(WATCH_SECONDS),
+            timeout: Some(if self.proving && !initial { PROVING_SECONDS } else { WATCH_SECONDS }),
             bookmarks: true,
             send_initial_events: initial,
             ..WatchParams::default()
@@ -156,7 +182,11 @@ impl<T: Clone + Send> Watch<T> {
         let mut stream = std::pin::pin!(stream);
         self.send(if initial { Change::Restarted } else { Change::Resumed }).await?;
         loop {
-            let next = tokio::time::timeout(STALLED, stream.next()).await.map_err(|_| stalled())?;
+            let unproved = self.stalled.clone();
+            let next = tokio::select! {
+                next = tokio::time::timeout(STALLED, stream.next()) => next.map_err(|_| stalled())?,
+                () = unproved.notified() => return Err(stalled()),
+            };
             match next {
                 None if self.version.is_none() => {
                     return Err(Stop::Failed(WatchFailure::Unreachable("the list ended early".to_owned())));
@@ -222,8 +252,9 @@ impl<T: Clone + Send> Watch<T> {
                 self.send(Change::Applied(object)).await?;
             }
             if page.metadata.next.is_empty() {
-                self.version = Some(page.metadata.resource_version);
-                return self.send(Change::Complete).await;
+                self.version = Some(page.metadata.resource_version.clone());
+                self.send(Change::Complete).await?;
+                return self.send(Change::Progress(page.metadata.resource_version)).await;
             }
             parameters.continue_token = Some(page.metadata.next);
         }
@@ -274,5 +305,5 @@ impl<T: Clone + Send> Watch<T> {
 }
 
 fn stalled() -> Stop {
-    Stop::Failed(WatchFailure::Unreachable(format!("nothing was shown for {} s", STALLED.as_secs())))
+    Stop::Failed(WatchFailure::Unreachable("nothing proves what the watch shows".to_owned()))
 }

@@ -31,7 +31,7 @@ pub use entries::{AgreementEntry, CalendarEntry, ServiceEntry};
 
 use super::queue::Queue;
 use super::record::KnownReport;
-use super::streams::{ALWAYS, Pulse, Stream, StreamState};
+use super::streams::{ALWAYS, Patience, Pulse, Stream, StreamState};
 use super::subject::Subject;
 use super::unwritten::Unwritten;
 use super::versions::VersionIndex;
@@ -66,6 +66,7 @@ pub struct World {
     /// Objects shown since a list began, by stream.
     listed: HashMap<Stream, HashSet<ObjectKey>>,
     pulse: Pulse,
+    patience: Patience,
     endpoints: EndpointIndex,
     workloads: WorkloadIndex,
     pods: PodIndex,
@@ -95,6 +96,7 @@ impl Default for World {
             streams: ALWAYS.into_iter().map(|stream| (stream, StreamState::default())).collect(),
             listed: HashMap::new(),
             pulse: Pulse::default(),
+            patience: Patience::default(),
             endpoints: EndpointIndex::default(),
             workloads: WorkloadIndex::default(),
             pods: PodIndex::default(),

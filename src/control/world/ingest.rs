@@ -23,24 +23,19 @@ impl World {
             Change::Restarted => {
                 state.listing = true;
                 state.list_began = Some(now);
-                if state.synced && state.blind_since.is_none() {
-                    state.blind_since = state.proved_until.or(state.heard);
-                }
+                state.lose(now);
                 self.listed.insert(stream.clone(), std::collections::HashSet::new());
                 self.begin_list(stream);
             }
             Change::Complete => self.complete(stream, now),
             Change::Resumed => self.heard(stream, now),
             Change::Progress(version) => {
-                let proved = version.parse().ok().and_then(|version| self.pulse.proves(version));
-                state.blind_since = None;
-                state.prove(proved);
+                self.show(stream, &version);
                 self.heard(stream, now);
+                self.see_again(stream, self.patience.stalled_ms, now);
             }
             Change::Failed(failure) => {
-                if state.synced && state.blind_since.is_none() {
-                    state.blind_since = state.proved_until.max(state.heard).or(Some(now));
-                }
+                state.lose(now);
                 state.listing = false;
                 let first = state.failure.as_ref() != Some(&failure);
                 state.failure = Some(failure);
@@ -54,10 +49,12 @@ impl World {
                 self.heard(stream, now);
                 self.note_listed(stream, &raw);
                 self.applied(stream, &raw, now);
+                self.see_again(stream, self.patience.ask_ms / 4, now);
             }
             Change::Deleted(raw) => {
                 self.heard(stream, now);
                 self.deleted(stream, &raw, now);
+                self.see_again(stream, self.patience.ask_ms / 4, now);
             }
         }
     }
@@ -201,20 +198,20 @@ impl World {
         match stream {
             Stream::Slices => {
                 let Some(slice) = self.decode::<Slice>(stream, raw) else { return };
-                self.prove(stream, &slice.metadata.resource_version);
+                self.show(stream, &slice.metadata.resource_version);
                 if let Some(change) = self.endpoints.apply_slice(&slice, now) {
                     self.endpoints_changed(stream, &change, now);
                 }
             }
             Stream::CoreServices => {
                 let Some(service) = self.decode::<CoreService>(stream, raw) else { return };
-                self.prove(stream, &service.metadata.resource_version);
+                self.show(stream, &service.metadata.resource_version);
                 let key = self.endpoints.apply_service(&service, now);
                 self.endpoints_changed(stream, &EndpointChange { service: key, trigger: None, worse: false }, now);
             }
             Stream::Workloads(kind) => {
                 let Some(workload) = self.decode::<Workload>(stream, raw) else { return };
-                self.prove(stream, &workload.metadata.resource_version);
+                self.show(stream, &workload.metadata.resource_version);
                 if let Some(change) = self.workloads.apply(*kind, &workload, now) {
                     let users = self.uses.workloads.get(&(*kind, workload.metadata.key())).cloned();
                     self.components_changed(stream, users, change.trigger, false, now);
@@ -222,7 +219,7 @@ impl World {
             }
             Stream::Pods(selection) => {
                 let Some(pod) = self.decode::<Pod>(stream, raw) else { return };
-                self.prove(stream, &pod.metadata.resource_version);
+                self.show(stream, &pod.metadata.resource_version);
                 if self.pods.apply(selection, &pod) {
                     let users = self.uses.pods.get(selection).cloned();
                     self.components_changed(stream, users, None, false, now);
@@ -261,7 +258,7 @@ impl World {
         match stream {
             Stream::Slices => {
                 let Some(slice) = self.decode::<Slice>(stream, raw) else { return };
-                self.prove(stream, &slice.metadata.resource_version);
+                self.show(stream, &slice.metadata.resource_version);
                 if let Some(change) = self.endpoints.delete_slice(&slice) {
                     self.endpoints_changed(stream, &change, now);
                 }
@@ -276,7 +273,7 @@ impl World {
             _ => {
                 let Some(named) = self.decode::<Named>(stream, raw) else { return };
                 let key = named.metadata.key();
-                self.prove(stream, &named.metadata.resource_version);
+                self.show(stream, &named.metadata.resource_version);
                 match stream {
                     Stream::CoreServices => {
                         self.endpoints.delete_service(&key);
@@ -299,12 +296,16 @@ impl World {
         }
     }
 
-    fn prove(&mut self, stream: &Stream, version: &str) {
-        let proved = version.parse().ok().and_then(|version| self.pulse.proves(version));
-        if let Some(state) = self.streams.get_mut(stream)
-            && !state.listing
-        {
-            state.prove(proved);
+    /// A message of a stream carries a resourceVersion, which proves what was until then.
+    fn show(&mut self, stream: &Stream, version: &str) {
+        if let (Ok(version), Some(state)) = (version.parse(), self.streams.get_mut(stream)) {
+            state.show(version, &self.pulse);
+        }
+    }
+
+    pub(super) fn see_again(&mut self, stream: &Stream, within_ms: i64, now: Instant) {
+        if self.streams.get_mut(stream).is_some_and(|state| state.see_again(within_ms, now)) {
+            self.mark_all();
         }
     }
 
@@ -327,7 +328,8 @@ impl World {
         if state.listing || self.started.is_none() {
             return;
         }
-        let blind_since = state.blind_since;
+        // The event itself proves that nothing was missed up to the newest renewal before it.
+        let blind_since = state.blind_since.map(|since| since.max(state.proved_until.unwrap_or(since)));
         for (service, component) in users.unwrap_or_default() {
             let last = self.last_transition(&service, component);
             let (at, refused) = transition_instant(trigger, last, now);

@@ -1,6 +1,7 @@
 //! Beginning to judge, and beginning and ceasing to lead.
 
 use crate::api::report::SubjectKind;
+use crate::control::streams::{Doubt, Patience, Stream};
 use crate::control::subject::Subject;
 use crate::domain::time::Instant;
 use crate::observe::facts::ObjectKey;
@@ -11,6 +12,29 @@ impl World {
     /// Notes a renewal of the Lease, which the streams' messages are ordered against.
     pub fn renewed(&mut self, version: u64, sent: Instant) {
         self.pulse.renewed(version, sent);
+        for state in self.streams.values_mut() {
+            state.renewed(version, sent);
+        }
+    }
+
+    /// Says how long a stream may go unproved.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
+    /// What is to be done about streams that nothing has proved for long.
+    pub fn doubts(&mut self, now: Instant) -> Vec<(Stream, Doubt)> {
+        let patience = self.patience;
+        let measured = self.streams.iter_mut().filter(|(stream, _)| stream.is_measured());
+        measured.filter_map(|(stream, state)| Some((stream.clone(), state.doubt(patience, now)?))).collect()
+    }
+
+    /// A list of one object of a stream was answered: with this version, to a request sent then.
+    pub fn answered(&mut self, stream: &Stream, version: u64, sent: Instant, now: Instant) {
+        if let Some(state) = self.streams.get_mut(stream) {
+            state.answered(version, sent);
+        }
+        self.see_again(stream, self.patience.stalled_ms, now);
     }
 
     /// Begins to judge what is seen: every stream is listed or refused.

@@ -48,7 +48,7 @@ impl World {
                         let remedy = "grant the verbs list and watch to the operator's service account";
                         around.forbidden.get_or_insert(format!("{}: {message}; {remedy}", stream.name()));
                     }
-                    Some(_) if state.synced => around.lost.push(stream.name().to_owned()),
+                    _ if state.blind_since.is_some() && state.synced => around.lost.push(stream.name().to_owned()),
                     _ => {}
                 }
             }
@@ -70,7 +70,7 @@ impl World {
             let sources = rules.components.iter().flat_map(|component| sources(&key.namespace, component));
             let lost = sources.filter_map(|stream| {
                 let state = self.streams.get(&stream)?;
-                state.blind_since.filter(|_| state.failure.is_some() && state.synced)
+                state.blind_since.filter(|_| state.synced)
             });
             first = first.into_iter().chain(lost).min();
             for (index, _) in rules.dependencies.iter().enumerate().filter(|(index, _)| rules.rests_on(*index)) {

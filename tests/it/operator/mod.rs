@@ -22,6 +22,7 @@ macro_rules! on_both_servers {
 }
 
 mod chain;
+mod clocks;
 mod components;
 mod dependencies;
 mod evidence;
@@ -31,6 +32,7 @@ mod objects;
 mod periods;
 mod references;
 mod rig;
+mod silence;
 mod states;
 mod sweep;
 mod terms;

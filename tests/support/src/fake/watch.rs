@@ -51,8 +51,13 @@ pub(crate) struct WatchStream {
     /// Events that wait to be merged into the next one of their object.
     merging: HashMap<Key, EventKind>,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// When the bookmark before the deadline is due.
+    last_bookmark: Option<Pin<Box<Sleep>>>,
     end: End,
 }
+
+/// So long before the end of a watch the real server sends a bookmark.
+const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 
 impl WatchStream {
     /// Opens a watch; what it starts with is ready at once.
@@ -97,6 +102,10 @@ impl WatchStream {
             held: Vec::new(),
             merging: HashMap::new(),
             deadline: timeout.map(|seconds| Box::pin(tokio::time::sleep(Duration::from_secs(seconds)))),
+            last_bookmark: timeout
+                .map(|seconds| Duration::from_secs(seconds).saturating_sub(BOOKMARK_BEFORE_END))
+                .filter(|length| !length.is_zero() && call.flag("allowWatchBookmarks"))
+                .map(|length| Box::pin(tokio::time::sleep(length))),
             end: End::Open,
         };
         if streams_list || start == 0 {
@@ -155,9 +164,17 @@ impl WatchStream {
             if !self.ready.is_empty() || self.end != End::Open {
                 continue;
             }
-            match &mut self.deadline {
+            match (&mut self.deadline, &mut self.last_bookmark) {
                 // A silent server does not end its streams either.
-                Some(deadline) if !stalled => tokio::select! {
+                (Some(_), Some(due)) if !stalled => tokio::select! {
+                    changed = self.signal.changed() => changed.ok()?,
+                    () = due => {
+                        self.last_bookmark = None;
+                        let bookmark = self.bookmark(false);
+                        self.ready.push_back(bookmark);
+                    }
+                },
+                (Some(deadline), None) if !stalled => tokio::select! {
                     changed = self.signal.changed() => changed.ok()?,
                     () = deadline => return None,
                 },
