@@ -133,7 +133,7 @@ fn world(now: Instant) -> World {
         world.take(&stream, Change::Complete, began);
     }
     world.start(began);
-    world.lead(Leadership { epoch: 1 }, None);
+    world.lead(Leadership { epoch: 1 }, None, std::collections::HashMap::new());
     for step in 1..=200 {
         let at = began.plus_ms(step * 8_000_000);
         for number in 0..WORLD {
@@ -149,7 +149,7 @@ fn scrape_a_world(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("scrape a world of 1,000 agreements");
     for (name, detail) in [("standard", Detail::Standard), ("full", Detail::Full)] {
         let metrics = Metrics::new(&MetricsOptions { detail, ..MetricsOptions::default() });
-        metrics.attach(Arc::new(View::new(world.clone(), clock, "bench")));
+        metrics.attach(Arc::new(View::new(world.clone(), clock.clone(), "bench")));
         metrics.set_leader(true);
         let mut text = String::new();
         let _written = metrics.encode(&mut text);

@@ -4,7 +4,7 @@
 //! The order of the Lease's renewals and of what the streams show is what proves that nothing was missed, so a renewal
 //! is the operator's only write while nothing changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -18,9 +18,21 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::time::Instant;
 
 use super::clock::Clock;
+use super::gaps::parse_versions;
 
 /// Annotation of the Lease: the least instant up to which all streams are proved.
 pub const OBSERVED_UNTIL: &str = "assize.dev/observed-until";
+/// Annotation of the Lease: the resourceVersion that each stream showed last.
+pub const OBSERVED_VERSIONS: &str = "assize.dev/observed-versions";
+
+/// The proof of observation that a renewal carries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// The least instant up to which all streams are proved and written; none: nothing is proved yet.
+    pub until: Option<Instant>,
+    /// What each stream showed last.
+    pub versions: String,
+}
 
 /// Name and timing of the Lease.
 #[derive(Clone, Debug)]
@@ -71,6 +83,8 @@ pub enum LeaseEvent {
         epoch: i64,
         /// What the leader before proved.
         observed_until: Option<Instant>,
+        /// What it had seen of each stream.
+        versions: HashMap<String, String>,
     },
     /// This replica leads no more; who does, if known.
     Following(Option<String>),
@@ -97,20 +111,20 @@ pub struct Elector {
     settings: LeaseSettings,
     clock: Clock,
     gate: Arc<Gate>,
-    proved: watch::Receiver<Option<Instant>>,
+    proved: watch::Receiver<Proof>,
     events: mpsc::Sender<LeaseEvent>,
     seen: Option<Seen>,
     leading: bool,
 }
 
 impl Elector {
-    /// An elector for a Lease. `proved` carries the instant up to which all streams are proved.
+    /// An elector for a Lease. `proved` carries what a renewal proves.
     pub fn new(
         client: Client,
         settings: LeaseSettings,
         clock: Clock,
         gate: Arc<Gate>,
-        proved: watch::Receiver<Option<Instant>>,
+        proved: watch::Receiver<Proof>,
         events: mpsc::Sender<LeaseEvent>,
     ) -> Self {
         let api = Api::namespaced(client, &settings.namespace);
@@ -181,30 +195,31 @@ impl Elector {
             metadata: ObjectMeta {
                 name: Some(self.settings.name.clone()),
                 namespace: Some(self.settings.namespace.clone()),
-                annotations: self.annotations(None),
+                annotations: self.proof(None, true),
                 ..ObjectMeta::default()
             },
             spec: Some(self.spec(sent, sent, 1)),
         };
         let made = self.api.create(&PostParams::default(), &lease).await.map_err(|error| describe(&error))?;
-        self.hold(&made, sent, sent_ms, None).await;
+        self.hold(&made, sent, sent_ms, None, HashMap::new()).await;
         Ok(())
     }
 
     async fn take(&mut self, mut lease: Lease, sent: Instant, sent_ms: i64) -> Result<(), String> {
         let before = lease.spec.clone().unwrap_or_default();
-        let annotation = lease.metadata.annotations.as_ref().and_then(|all| all.get(OBSERVED_UNTIL)).cloned();
-        let observed_until = annotation.as_deref().and_then(|text| Instant::parse(text).ok());
+        let annotation = |name: &str| lease.metadata.annotations.as_ref().and_then(|all| all.get(name));
+        let observed_until = annotation(OBSERVED_UNTIL).and_then(|text| Instant::parse(text).ok());
+        let versions = annotation(OBSERVED_VERSIONS).map(|text| parse_versions(text)).unwrap_or_default();
         let renewing = self.leading && before.holder_identity.as_deref() == Some(&*self.settings.identity);
         let transitions = before.lease_transitions.unwrap_or(0) + i32::from(!renewing);
         let acquired = before.acquire_time.filter(|_| renewing).map(|time| Instant::from_ms(time.0.as_millisecond()));
         // A new leader has proved nothing itself yet: what the one before proved stays.
-        lease.metadata.annotations = self.annotations(annotation.filter(|_| !renewing));
+        lease.metadata.annotations = self.proof(lease.metadata.annotations.take(), renewing);
         lease.metadata.managed_fields = None;
         lease.spec = Some(self.spec(sent, acquired.unwrap_or(sent), transitions));
         let written = self.api.replace(&self.settings.name, &PostParams::default(), &lease).await;
         match written {
-            Ok(made) => self.hold(&made, sent, sent_ms, observed_until).await,
+            Ok(made) => self.hold(&made, sent, sent_ms, observed_until, versions).await,
             // Another replica was faster.
             Err(kube::Error::Api(status)) if status.is_conflict() => {}
             Err(error) => return Err(describe(&error)),
@@ -223,13 +238,24 @@ impl Elector {
         }
     }
 
-    fn annotations(&self, before: Option<String>) -> Option<BTreeMap<String, String>> {
-        let proved = self.proved.borrow().map(Instant::format_utc);
-        let text = before.or(proved)?;
-        Some(BTreeMap::from([(OBSERVED_UNTIL.to_owned(), text)]))
+    /// The annotations with this replica's own proof, once it has one; else what the leader before proved stays.
+    fn proof(&self, before: Option<BTreeMap<String, String>>, own: bool) -> Option<BTreeMap<String, String>> {
+        let proof = self.proved.borrow().clone();
+        let Some(until) = proof.until.filter(|_| own) else { return before };
+        let mut annotations = before.unwrap_or_default();
+        annotations.insert(OBSERVED_UNTIL.to_owned(), until.format_utc());
+        annotations.insert(OBSERVED_VERSIONS.to_owned(), proof.versions);
+        Some(annotations)
     }
 
-    async fn hold(&mut self, lease: &Lease, sent: Instant, sent_ms: i64, observed_until: Option<Instant>) {
+    async fn hold(
+        &mut self,
+        lease: &Lease,
+        sent: Instant,
+        sent_ms: i64,
+        observed_until: Option<Instant>,
+        versions: HashMap<String, String>,
+    ) {
         // From the sending, not from the answer: others count from when they see it.
         self.gate.open_until(sent_ms + self.settings.duration.as_millis() as i64);
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
@@ -237,7 +263,7 @@ impl Elector {
         if !self.leading {
             self.leading = true;
             let epoch = i64::from(lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(1));
-            self.tell(LeaseEvent::Leading { epoch, observed_until }).await;
+            self.tell(LeaseEvent::Leading { epoch, observed_until, versions }).await;
         }
         if let Some(version) = version_of(lease) {
             self.tell(LeaseEvent::Renewed { version, sent }).await;
@@ -259,7 +285,7 @@ impl Elector {
             return Ok(());
         }
         spec.holder_identity = Some(String::new());
-        lease.metadata.annotations = self.annotations(None);
+        lease.metadata.annotations = self.proof(lease.metadata.annotations.take(), true);
         lease.metadata.managed_fields = None;
         let replaced = self.api.replace(&self.settings.name, &PostParams::default(), &lease).await;
         replaced.map(|_| ()).map_err(|error| describe(&error))

@@ -18,7 +18,8 @@ use crate::telemetry::server::{Endpoints, Server, ServerError};
 
 use super::apply::Writer;
 use super::clock::Clock;
-use super::lease::{Elector, Gate, LeaseEvent, LeaseSettings};
+use super::gaps::Found;
+use super::lease::{Elector, Gate, LeaseEvent, LeaseSettings, Proof};
 use super::streams::{ALWAYS, Doubt, Patience, Stream};
 use super::subject::Outcome;
 use super::view::View;
@@ -68,7 +69,7 @@ pub async fn run(
     let (stop, stopped) = watch::channel(false);
     let gate = Arc::new(Gate::new(clock.clone()));
     let (lease_sender, lease_events) = mpsc::channel(64);
-    let (proved_sender, proved) = watch::channel(None);
+    let (proved_sender, proved) = watch::channel(Proof::default());
     let lease = LeaseSettings {
         namespace: settings.namespace.clone(),
         name: settings.lease_name.clone(),
@@ -108,12 +109,14 @@ struct Engine {
     changes: mpsc::Receiver<(Stream, Change)>,
     sender: mpsc::Sender<(Stream, Change)>,
     lease_events: mpsc::Receiver<LeaseEvent>,
-    proved: watch::Sender<Option<Instant>>,
+    proved: watch::Sender<Proof>,
     watches: JoinSet<()>,
     /// Tells a watch that nothing proves what it shows.
     stalled: HashMap<Stream, Arc<Notify>>,
     /// Streams asked for by a list of one object: the version of the answer, and when the request was sent.
     asks: JoinSet<(Stream, Option<u64>, Instant)>,
+    /// What is read to close gaps, by the number of the gap.
+    evidence: JoinSet<(u64, Found)>,
     pod_watches: HashMap<PodSelection, AbortHandle>,
     writes: JoinSet<Outcome>,
     concurrency: usize,
@@ -132,7 +135,7 @@ impl Engine {
         health: &Health,
         gate: Arc<Gate>,
         lease_events: mpsc::Receiver<LeaseEvent>,
-        proved: watch::Sender<Option<Instant>>,
+        proved: watch::Sender<Proof>,
     ) -> Self {
         let (sender, changes) = mpsc::channel(WAITING_CHANGES);
         let mut watches = JoinSet::new();
@@ -159,6 +162,7 @@ impl Engine {
             watches,
             stalled,
             asks: JoinSet::new(),
+            evidence: JoinSet::new(),
             pod_watches: HashMap::new(),
             writes: JoinSet::new(),
             concurrency: settings.write_concurrency,
@@ -186,6 +190,7 @@ impl Engine {
                         write_lock(&self.world).answered(&stream, version, sent, self.clock.now());
                     }
                 }
+                Some(Ok((number, found))) = self.evidence.join_next() => write_lock(&self.world).found(number, found),
                 Some(ended) = self.watches.join_next() => {
                     if ended.is_ok() && self.changes.is_closed() {
                         return;
@@ -218,7 +223,11 @@ impl Engine {
         let full = batches.len() == room;
         let deadline = world.next_deadline();
         let wanted: Vec<PodSelection> = world.pod_selections().cloned().collect();
-        self.proved.send_replace(world.proved_until());
+        self.proved.send_replace(world.proof());
+        while let Some((number, wanted)) = world.wanted() {
+            let client = self.client.clone();
+            self.evidence.spawn(async move { (number, super::evidence::find(client, wanted).await) });
+        }
         drop(world);
         for batch in batches {
             let writer = self.writer.clone();
@@ -296,9 +305,9 @@ impl Engine {
     fn lease(&mut self, event: LeaseEvent) {
         let mut world = write_lock(&self.world);
         match event {
-            LeaseEvent::Leading { epoch, observed_until } => {
+            LeaseEvent::Leading { epoch, observed_until, versions } => {
                 tracing::info!(epoch, observed_until = ?observed_until.map(Instant::format_utc), "leading");
-                world.lead(Leadership { epoch }, observed_until);
+                world.lead(Leadership { epoch }, observed_until, versions);
                 self.metrics.set_leader(true);
             }
             LeaseEvent::Following(leader) => {

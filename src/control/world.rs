@@ -5,17 +5,19 @@ mod agreements;
 mod calendars;
 mod chain;
 mod entries;
+mod gaps;
 mod ingest;
 mod lead;
 mod members;
 mod plan;
+mod replayed;
 mod reports;
 mod services;
 mod surroundings;
 mod versions;
 mod written;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::api::report::SubjectKind;
@@ -29,6 +31,7 @@ use crate::observe::workloads::WorkloadIndex;
 
 pub use entries::{AgreementEntry, CalendarEntry, ServiceEntry};
 
+use super::gaps::OpenGap;
 use super::queue::Queue;
 use super::record::KnownReport;
 use super::streams::{ALWAYS, Patience, Pulse, Stream, StreamState};
@@ -81,6 +84,12 @@ pub struct World {
     uses: Uses,
     queue: Queue,
     unwritten: Unwritten,
+    /// Versions of the streams when everything that they showed was written.
+    shown_versions: Vec<(Arc<str>, u64)>,
+    takeover: gaps::Takeover,
+    /// Gaps that are looked into, by number.
+    gaps: BTreeMap<u64, OpenGap>,
+    gap_count: u64,
     leadership: Option<Leadership>,
     /// Up to when the leader before proved its observation.
     observed_until: Option<Instant>,
@@ -110,6 +119,10 @@ impl Default for World {
             uses: Uses::default(),
             queue: Queue::default(),
             unwritten: Unwritten::default(),
+            shown_versions: Vec::new(),
+            takeover: gaps::Takeover::default(),
+            gaps: BTreeMap::new(),
+            gap_count: 0,
             leadership: None,
             observed_until: None,
             started: None,

@@ -46,6 +46,9 @@ pub const BACKFILL_STEP_MS: i64 = 60 * 1000;
 /// Pods of one component that a line of an event log or a request holds as evidence.
 pub const EVIDENCE_PODS: usize = 500;
 
+/// Changes of one stream that are replayed after a gap; a gap with more of them is closed by Pods.
+pub const REPLAYED_CHANGES: usize = 50_000;
+
 /// Calendar periods that a rolling window of 366 days touches.
 pub const WINDOW_REPORTS: usize = 13;
 

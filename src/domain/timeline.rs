@@ -3,6 +3,7 @@
 //! It is what a ledger line holds. States, not classes: hours, windows and late evidence are applied on reading, in
 //! the versions in force at each instant.
 
+mod fill;
 mod roll_up;
 
 use std::sync::Arc;

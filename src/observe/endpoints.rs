@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::service::Terminating;
 use crate::domain::limits::TRIGGER_AGE_MS;
-use crate::domain::readiness::{Endpoint, ready_count};
+use crate::domain::readiness::{Endpoint, EndpointKey, ready_count};
 use crate::domain::reason::Reason;
 use crate::domain::time::Instant;
 
@@ -150,6 +150,14 @@ impl EndpointIndex {
         }
         let endpoints = entry.slices.iter().flat_map(|(_, endpoints)| endpoints.iter().copied());
         Ready::Count(ready_count(endpoints, service.publish_not_ready, terminating))
+    }
+
+    /// Whether an endpoint of a core Service is this object, and ready.
+    pub fn is_ready_endpoint(&self, key: &ObjectKey, uid: u128) -> bool {
+        let endpoints = self.entries.get(key).into_iter().flat_map(|entry| &entry.slices);
+        endpoints
+            .flat_map(|(_, endpoints)| endpoints.iter())
+            .any(|endpoint| endpoint.key == EndpointKey::Target(uid) && endpoint.ready)
     }
 
     /// When the last change of a core Service arrived.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::api::service::WorkloadKind;
+use crate::domain::inference::PodFacts;
 use crate::domain::readiness::{AddressFamily, Endpoint, EndpointKey};
 use crate::domain::time::Instant;
 
@@ -158,7 +159,7 @@ impl SliceEndpoint {
 }
 
 /// 128 bits of a text, so that 36 characters of a uid are 16 bytes. A uid is 128 bits itself and is taken as it is.
-fn hash_128(text: &str) -> u128 {
+pub fn hash_128(text: &str) -> u128 {
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     if digits.len() == 32
         && let Ok(value) = u128::from_str_radix(&digits, 16)
@@ -254,17 +255,37 @@ pub struct Pod {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct PodStatus {
     conditions: Vec<PodCondition>,
+    container_statuses: Vec<ContainerStatus>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct PodCondition {
     #[serde(rename = "type")]
     kind: String,
     status: String,
+    last_transition_time: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ContainerStatus {
+    state: ContainerState,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ContainerState {
+    running: Option<Running>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Running {
+    started_at: Option<String>,
 }
 
 impl Pod {
@@ -272,6 +293,19 @@ impl Pod {
     pub fn is_ready(&self) -> bool {
         self.metadata.deletion_timestamp.is_none()
             && self.status.conditions.iter().any(|condition| condition.kind == "Ready" && condition.status == "True")
+    }
+
+    /// What it says of its own past; none if it does not say when it was created.
+    pub fn facts(&self) -> Option<PodFacts> {
+        let read = |text: &String| Instant::parse(text).ok();
+        let ready = self.status.conditions.iter().find(|condition| condition.kind == "Ready");
+        let running = self.status.container_statuses.iter().filter_map(|status| status.state.running.as_ref());
+        Some(PodFacts {
+            created: self.metadata.created()?,
+            ready: self.is_ready(),
+            since: ready.and_then(|condition| condition.last_transition_time.as_ref()).and_then(read),
+            started: running.filter_map(|running| running.started_at.as_ref().and_then(read)).max(),
+        })
     }
 }
 

@@ -1,14 +1,17 @@
 //! Taking in what the watches show.
 
+use std::collections::HashMap;
+
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::control::gaps::Next;
 use crate::control::streams::Stream;
 use crate::control::subject::Subject;
 use crate::control::watch::Change;
 use crate::domain::readiness::Observation;
 use crate::domain::reason::Reason;
-use crate::domain::time::Instant;
+use crate::domain::time::{Instant, Interval};
 use crate::observe::endpoints::{EndpointChange, transition_instant};
 use crate::observe::facts::{CoreService, Named, ObjectKey, Pod, Slice, Workload};
 
@@ -135,11 +138,19 @@ impl World {
         if self.started.is_none() {
             return;
         }
+        let mut after = HashMap::new();
         for (service, component) in self.served_by(stream) {
             if let Some(from) = gap_from {
                 self.blind_component(&service, component, from);
             }
             self.refresh(&service, component, now);
+            let tracker = self.services.get(&service).and_then(|entry| entry.tracker.as_ref());
+            if let Some(tracked) = tracker.and_then(|tracker| tracker.members().get(component)) {
+                after.insert((service, component), tracked.observation);
+            }
+        }
+        if let Some(span) = gap_from.and_then(|from| Interval::new(from, now)) {
+            self.open_gap(span, Reason::SourceLost, after, Next::Pods);
         }
     }
 

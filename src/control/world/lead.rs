@@ -1,5 +1,7 @@
 //! Beginning to judge, and beginning and ceasing to lead.
 
+use std::collections::HashMap;
+
 use crate::api::report::SubjectKind;
 use crate::control::streams::{Doubt, Patience, Stream};
 use crate::control::subject::Subject;
@@ -63,22 +65,29 @@ impl World {
         for (key, service, created) in agreements {
             self.agreement_look(&key, &service, created.max(now), now);
         }
+        self.note_start();
         self.restore_all();
+        self.open_takeover();
         self.mark_all();
     }
 
-    /// Begins to lead. `observed_until` is what the leader before proved.
-    pub fn lead(&mut self, leadership: Leadership, observed_until: Option<Instant>) {
+    /// Begins to lead. `observed_until` is what the leader before proved, `versions` what it had seen of the streams.
+    pub fn lead(&mut self, leadership: Leadership, observed_until: Option<Instant>, versions: HashMap<String, String>) {
         self.leadership = Some(leadership);
         self.observed_until = observed_until;
         self.unwritten.clear_all();
+        self.shown_versions.clear();
+        self.gaps.clear();
+        self.takeover.versions = versions;
         self.restore_all();
+        self.open_takeover();
         self.mark_all();
     }
 
     /// Ceases to lead; goes on observing.
     pub fn follow(&mut self) {
         self.leadership = None;
+        self.gaps.clear();
         for entry in self.services.values_mut() {
             entry.record.restored = false;
         }

@@ -229,7 +229,7 @@ impl World {
         }
     }
 
-    fn dependency_state(&self, service: &ObjectKey, other: &ObjectKey) -> Member {
+    pub(super) fn dependency_state(&self, service: &ObjectKey, other: &ObjectKey) -> Member {
         let in_cycle = self.services.get(service).is_some_and(|entry| entry.cycle.contains(&other.name));
         if in_cycle && service.namespace == other.namespace {
             return Member { state: State::Up, reason: Reason::AllCriticalReady };

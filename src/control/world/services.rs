@@ -234,7 +234,7 @@ impl World {
         }
     }
 
-    fn dependencies_of(&self, key: &ObjectKey) -> Vec<ObjectKey> {
+    pub(super) fn dependencies_of(&self, key: &ObjectKey) -> Vec<ObjectKey> {
         let tracker = self.services.get(key).and_then(|entry| entry.tracker.as_ref());
         tracker.map(|tracker| dependencies(key, tracker.rules()).collect()).unwrap_or_default()
     }

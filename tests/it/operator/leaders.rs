@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::objects::{LedgerEntry, assert_conserved, ledger};
-use super::rig::{Rig, now};
+use super::rig::Rig;
 
 #[tokio::test]
 async fn a_leader_that_stops_hands_over_on_the_real_server() {
@@ -20,7 +20,6 @@ async fn a_leader_that_stops_hands_over_on_the_fake_server() {
 
 on_both_servers! {
     a_leader_that_dies_is_followed_without_a_gap,
-    a_restart_leaves_its_own_time_unknown_and_nothing_else,
 }
 
 async fn wait_leader(rig: &Rig, name: &str) {
@@ -98,44 +97,6 @@ async fn a_leader_that_dies_is_followed_without_a_gap(rig: Rig) {
 
 fn between(at: Timestamp, from: Timestamp, to: Timestamp) -> bool {
     at.as_millisecond() >= from.as_millisecond() - 1 && at.as_millisecond() <= to.as_millisecond() + 1000
-}
-
-async fn a_restart_leaves_its_own_time_unknown_and_nothing_else(rig: Rig) {
-    scene(&rig).await;
-    let first = rig.start("first");
-    wait_leader(&rig, "first").await;
-    rig.wait_current("gold", "Up").await;
-    rig.settle("first").await;
-    if rig.is_fake() {
-        // What the real server does about once a minute: proof of silence, which the next renewal carries.
-        rig.fake_server().send_bookmarks();
-        let carries = |lease: &Value| lease["metadata"]["annotations"]["assize.dev/observed-until"].is_string();
-        rig.wait("Lease", &rig.lease_name(), "proof of observation", carries).await;
-    }
-    let lease = rig.get("Lease", &rig.lease_name()).await.unwrap();
-    first.kill().await;
-    let before = entries_since_first_up(&rig).await;
-    let restarted = now();
-    let second = rig.start("second");
-    wait_leader(&rig, "second").await;
-    let what = "the time between";
-    let report = rig.open_report("gold").await["metadata"]["name"].as_str().unwrap().to_owned();
-    rig.wait("Report", &report, what, |report| ledger(report).iter().any(|entry| entry.reason == "NoLeader")).await;
-    rig.settle("second").await;
-    let entries = entries_since_first_up(&rig).await;
-    let observed = lease["metadata"]["annotations"]["assize.dev/observed-until"].as_str();
-    let observed = observed.map_or(before[0].at, |text| text.parse::<Timestamp>().unwrap().max(before[0].at));
-    let after: Vec<&LedgerEntry> =
-        entries.iter().filter(|entry| entry.at >= observed && **entry != before[0]).collect();
-    assert_eq!(after.len(), 2, "{entries:#?}, observed until {observed}");
-    assert_eq!((&*after[0].state, &*after[0].reason), ("Unknown", "NoLeader"), "{entries:#?}");
-    assert!(after[0].at >= observed && after[0].at <= restarted, "{entries:#?}, observed until {observed}");
-    assert_eq!(after[1].state, "Up");
-    assert!(after[1].at >= restarted, "{entries:#?} {restarted}");
-    let report = rig.open_report("gold").await;
-    let gaps = report["status"]["gaps"].as_array().unwrap();
-    assert!(gaps.iter().any(|gap| gap["reason"] == "NoLeader"), "{gaps:?}");
-    second.stop().await;
 }
 
 /// A process of the operator; dropping it kills it.

@@ -31,6 +31,7 @@ mod metrics;
 mod objects;
 mod periods;
 mod references;
+mod restarts;
 mod rig;
 mod silence;
 mod states;
