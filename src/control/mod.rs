@@ -7,6 +7,7 @@ pub mod clock;
 pub mod draft;
 pub mod fingerprint;
 pub mod lease;
+pub mod lineage;
 pub mod operator;
 pub mod queue;
 pub mod record;
