@@ -115,6 +115,11 @@ pub struct ServiceReportSpec {
     pub service_ref: LocalReference,
     /// The period it covers.
     pub period: ReportPeriod,
+    /// Why it was made, if not by the passing of time alone: `Restored` if it is the first one after its agreement was
+    /// made anew with the spec that was in force last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub reason: Option<String>,
 }
 
 /// What a report is about.

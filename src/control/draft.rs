@@ -55,8 +55,7 @@ pub fn kept_ms(terms: &Terms) -> i64 {
 
 /// The report closed last: its name and verdict.
 pub fn last_report(record: &Record, known: &[KnownReport]) -> Option<(String, String)> {
-    let closed =
-        known.iter().filter(|report| report.phase == Some(Phase::Closed) && *report.subject_uid == *record.uid);
+    let closed = known.iter().filter(|report| report.phase == Some(Phase::Closed) && record.owns(report));
     let last = closed.max_by_key(|report| report.end)?;
     Some((last.key.name.to_string(), last.result.as_deref().unwrap_or_default().to_owned()))
 }
@@ -94,7 +93,7 @@ fn plan_report(judging: Judging<'_>, period: &Period, known: &[KnownReport], epo
         return;
     }
     if ours.is_none() {
-        let body = report::object(record, period, &name);
+        let body = report::object(record, period, &name, known);
         batch.writes.push(Write { resource: Resource::Report, key: key.clone(), action: Action::Create { body } });
     }
     if let Some(ledger) = status.ledger.as_mut().filter(|_| status.phase != Some(Phase::Closed)) {

@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod fingerprint;
 pub mod gaps;
 pub mod lease;
+pub mod lineage;
 pub mod live;
 pub mod operator;
 pub mod queue;

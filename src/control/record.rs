@@ -33,6 +33,8 @@ pub struct KnownReport {
     pub key: ObjectKey,
     /// Its uid of the subject.
     pub subject_uid: Box<str>,
+    /// Whether it is the first one after its subject was restored.
+    pub is_restored: bool,
     /// Its period.
     pub start: Instant,
     /// End of its period.
@@ -51,6 +53,8 @@ pub struct KnownReport {
     pub fingerprint: u64,
     /// Its conditions as written.
     pub conditions: Vec<crate::domain::conditions::Remembered>,
+    /// Its spec as JSON text, until it is closed: its digest covers what it was made with.
+    pub spec: Option<Box<str>>,
     /// Its ledger lines as written, until they are taken over.
     pub ledger: Vec<WrittenLine>,
 }
@@ -75,6 +79,8 @@ pub struct Record {
     pub key: ObjectKey,
     /// Uid of the subject.
     pub uid: Box<str>,
+    /// Uids of the objects that it was restored from: their reports are of its line.
+    pub former: Vec<Box<str>>,
     /// Creation of the subject.
     pub created: Instant,
     /// Name of the Service.
@@ -105,6 +111,7 @@ impl Record {
             kind,
             key,
             uid: uid.into(),
+            former: Vec::new(),
             created,
             service,
             terms,
@@ -173,10 +180,12 @@ impl Record {
         self.restored = true;
         self.is_kept = true;
         let mut written_until: Option<Instant> = None;
+        let (uid, former) = (&self.uid, &self.former);
+        let owns = |report: &KnownReport| report.subject_uid == *uid || former.contains(&report.subject_uid);
         for line in &mut self.lines {
             let ledgers: Vec<&WrittenLine> = reports
                 .iter()
-                .filter(|report| *report.subject_uid == *self.uid)
+                .filter(|report| owns(report))
                 .flat_map(|report| &report.ledger)
                 .filter(|written| written.target == line.target)
                 .collect();
@@ -237,6 +246,22 @@ impl Record {
             }
         }
         self.terms.forget_before(instant);
+    }
+
+    /// What the ledger of a period says now, as if it had been read back.
+    pub fn written(&self, period: Interval) -> Vec<WrittenLine> {
+        let line = |line: &Line| WrittenLine {
+            target: line.target.clone(),
+            entries: line.timeline.entries_for(period.from, period.to).to_vec(),
+            rolled: line
+                .timeline
+                .rolled()
+                .iter()
+                .filter(|rolled| rolled.span().intersect(&period).is_some())
+                .cloned()
+                .collect(),
+        };
+        self.lines.iter().map(line).collect()
     }
 
     /// Whether anything was ever observed of it.

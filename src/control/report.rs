@@ -38,9 +38,8 @@ pub fn periods(record: &Record, known: &[KnownReport], now: Instant) -> Vec<Peri
         if begins.is_none_or(|begins| begins >= ledger.end) || terms.end() <= ledger.start {
             break;
         }
-        let closed = known.iter().any(|report| {
-            report.start == ledger.start && *report.subject_uid == *record.uid && report.digest.is_some()
-        });
+        let closed =
+            known.iter().any(|report| report.start == ledger.start && record.owns(report) && report.digest.is_some());
         if closed {
             break;
         }
@@ -57,7 +56,7 @@ pub fn name(record: &Record, period: &Period, known: &[KnownReport]) -> String {
         SubjectKind::Service => format!("its-{}-{key}", record.key.name),
         SubjectKind::ServiceLevelAgreement => format!("{}-{key}", record.key.name),
     };
-    let taken = known.iter().any(|report| *report.key.name == *plain && *report.subject_uid != *record.uid);
+    let taken = known.iter().any(|report| *report.key.name == *plain && !record.owns(report));
     if taken {
         // Another object of that name had this period: its report is evidence and stays.
         let digest = digest::of_value(&Value::String(record.uid.to_string()));
@@ -67,7 +66,7 @@ pub fn name(record: &Record, period: &Period, known: &[KnownReport]) -> String {
 }
 
 /// The object of a report without its status.
-pub fn object(record: &Record, period: &Period, name: &str) -> Value {
+pub fn object(record: &Record, period: &Period, name: &str, known: &[KnownReport]) -> Value {
     let terms = &record.terms.newest().expect("a record has terms").value;
     let zone = &terms.period.zone;
     let kind = match record.kind {
@@ -81,7 +80,7 @@ pub fn object(record: &Record, period: &Period, name: &str) -> Value {
     if record.kind == SubjectKind::ServiceLevelAgreement {
         labels["assize.dev/agreement"] = (&*record.key.name).into();
     }
-    json!({
+    let mut object = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),
         "kind": "ServiceReport",
         "metadata": {"namespace": &*record.key.namespace, "name": name, "labels": labels},
@@ -95,7 +94,18 @@ pub fn object(record: &Record, period: &Period, name: &str) -> Value {
                 "timeZone": terms.period.zone_name(),
             },
         },
-    })
+    });
+    if let Some(reason) = record.reason_of_next(known) {
+        object["spec"]["reason"] = reason.into();
+    }
+    object
+}
+
+/// The spec of a report: as it was made, or as it is made now.
+fn spec(record: &Record, period: &Period, name: &str, known: &[KnownReport]) -> Value {
+    let ours = known.iter().find(|report| *report.key.name == *name);
+    let made = ours.and_then(|report| serde_json::from_str(report.spec.as_deref()?).ok());
+    made.unwrap_or_else(|| object(record, period, name, known)["spec"].take())
 }
 
 /// What a report is judged from.
@@ -148,7 +158,7 @@ pub fn status(
     let zone = &record.terms.newest().expect("a record has terms").value.period.zone;
     let line = judged.headline().and_then(|target| record.line(&target.terms));
     let written = contents(judging.facts, &judged, line.as_deref(), moment, zone);
-    let ours = known.iter().find(|report| *report.key.name == *name && *report.subject_uid == *record.uid);
+    let ours = known.iter().find(|report| *report.key.name == *name && record.owns(report));
     let sequence = ours.map_or(0, |report| report.sequence);
     let proved = moment.horizon.min(period.end);
     let lost = judging.horizon < judging.now;
@@ -173,14 +183,13 @@ pub fn status(
     };
     if moment.phase == Phase::Closed {
         // Closing appends nothing: sequence and epoch stay, so that any replica writes the same bytes.
-        let before = known.iter().filter(|report| report.end <= period.start && *report.subject_uid == *record.uid);
+        let before = known.iter().filter(|report| report.end <= period.start && record.owns(report));
         status.previous_digest = before
             .filter_map(|report| Some((report.end, report.digest.clone()?)))
             .max()
             .map(|(_, digest)| digest.into());
-        let object = object(record, period, name);
         let identity = Identity { kind: "ServiceReport", namespace: Some(&record.key.namespace), name };
-        let digest = digest::of_report(identity, &object["spec"], &status);
+        let digest = digest::of_report(identity, &spec(record, period, name, known), &status);
         status.short_digest = Some(digest::short(&digest));
         status.digest = Some(digest);
     }

@@ -201,6 +201,10 @@ fn check_link<'a, 'b>(
             if let Some(other) = followed.insert(at, index) {
                 add(FIELD, format!("names {}, which {} already follows: a fork", closed[at].name, closed[other].name));
             }
+            let is_restored = record.spec.reason.as_deref() == Some("Restored");
+            if closed[at].spec.subject.uid != record.spec.subject.uid && !is_restored {
+                add("spec.reason", format!("is not Restored, although {} is of another object", closed[at].name));
+            }
             Some(&closed[at])
         }
     }

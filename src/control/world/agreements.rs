@@ -10,7 +10,7 @@ use crate::control::record::Record;
 use crate::control::subject::{Subject, Writing};
 use crate::control::versions::Seen;
 use crate::domain::agreement::{Terms, spec_digest};
-use crate::domain::time::Instant;
+use crate::domain::time::{Instant, Interval};
 use crate::observe::facts::ObjectKey;
 
 use super::World;
@@ -46,6 +46,7 @@ impl World {
             seen_at: None,
             kind: seen.spec.kind.unwrap_or_default(),
             problems: Vec::new(),
+            is_restored: false,
             record: None,
             verdict: None,
             planned: false,
@@ -73,7 +74,8 @@ impl World {
                 let before = before.map(|version| version.value.clone());
                 let version = Seen { digest, value: terms, spec, accepted, created: first };
                 self.versions.agreements.see(&key, version);
-                let (versions, _) = self.versions.agreements.of_object(&key);
+                let (versions, is_restored) = self.versions.agreements.of_object(&key);
+                entry.is_restored = is_restored;
                 if let Some(record) = &mut entry.record {
                     record.terms = versions;
                     record.match_lines();
@@ -140,6 +142,13 @@ impl World {
                 self.unindex_underpinning(key, &newest.value);
             }
             self.mark_resting(key);
+            // What it saw is kept with its open reports: restored, it goes on with them.
+            let reports = self.reports.get_mut(&(SubjectKind::ServiceLevelAgreement, key.clone()));
+            for report in reports.into_iter().flatten().filter(|report| report.digest.is_none()) {
+                if record.owns(report) {
+                    report.ledger = record.written(Interval { from: report.start, to: report.end });
+                }
+            }
             let service = ObjectKey::new(key.namespace.clone(), record.service);
             if let Some(list) = self.uses.agreements.get_mut(&service) {
                 list.retain(|other| other != key);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::api::agreement::AgreementType;
 use crate::api::report::{ReportPeriod, Subject as ReportSubject};
@@ -71,6 +72,8 @@ pub struct AgreementEntry {
     pub kind: AgreementType,
     /// What is wrong with the newest spec; the last valid one stays in use.
     pub problems: Vec<Violation>,
+    /// Whether it was made anew with the spec that was in force last.
+    pub is_restored: bool,
     /// Its record; none if no spec was ever valid.
     pub record: Option<Record>,
     /// Its verdict as planned last.
@@ -133,7 +136,8 @@ pub struct SeenCalendar {
 #[derive(Deserialize)]
 pub struct SeenReport {
     pub metadata: Metadata,
-    pub spec: SeenReportSpec,
+    /// Read later: its digest covers the text.
+    pub spec: Box<RawValue>,
     #[serde(default)]
     pub status: Option<crate::api::ServiceReportStatus>,
 }
@@ -146,6 +150,8 @@ pub struct SeenReportSpec {
     #[allow(dead_code)]
     pub service_ref: LocalReference,
     pub period: ReportPeriod,
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 /// What is remembered of conditions that a watch shows.

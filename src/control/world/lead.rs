@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::api::report::SubjectKind;
+use crate::control::lineage::former_uids;
 use crate::control::streams::{Doubt, Patience, Stream};
 use crate::control::subject::Subject;
 use crate::domain::time::Instant;
@@ -159,13 +160,33 @@ impl World {
         if !self.may_restore() {
             return;
         }
+        self.find_line(key);
         let reports = self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone()));
+        let reports = reports.map(Vec::as_slice).unwrap_or_default();
         let Some(record) = self.agreements.get_mut(key).and_then(|entry| entry.record.as_mut()) else { return };
         if record.restored {
             return;
         }
-        let unwritten = record.restore(reports.map(Vec::as_slice).unwrap_or_default(), self.observed_until);
+        let mut proved = self.observed_until;
+        if let Some(last) = record.interrupted_at(reports) {
+            // Its Service was observed all the while; what it measures besides was not.
+            proved = None;
+            let service = ObjectKey::new(key.namespace.clone(), record.service.clone());
+            if let Some(line) = self.services.get(&service).and_then(|entry| entry.record.lines.first()) {
+                record.follow(&line.timeline, last);
+            }
+        }
+        let unwritten = record.restore(reports, proved);
         self.note_restored(Subject::Agreement(key.clone()), unwritten);
+    }
+
+    /// Finds out which reports are of an agreement's line.
+    pub(super) fn find_line(&mut self, key: &ObjectKey) {
+        let reports = self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone()));
+        let Some(entry) = self.agreements.get_mut(key) else { return };
+        let Some(record) = entry.record.as_mut() else { return };
+        let reports = reports.map(Vec::as_slice).unwrap_or_default();
+        record.former = former_uids(&record.uid, entry.is_restored, reports);
     }
 
     fn note_restored(&mut self, subject: Subject, unwritten: Option<Instant>) {

@@ -172,6 +172,7 @@ impl World {
     }
 
     fn plan_agreement(&mut self, key: &ObjectKey, epoch: i64, now: Instant) -> Option<Batch> {
+        self.find_line(key);
         let known = self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone())).cloned().unwrap_or_default();
         let entry = self.agreements.get_mut(key)?;
         entry.planned = true;

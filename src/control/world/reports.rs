@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::api::report::{LedgerLine, Phase, SubjectKind};
 use crate::control::fingerprint;
+use crate::control::lineage::RESTORED;
 use crate::control::record::{KnownReport, WrittenLine};
 use crate::control::subject::Subject;
 use crate::domain::time::Instant;
@@ -11,20 +12,20 @@ use crate::domain::timeline::{Entry, Rolled};
 use crate::observe::facts::ObjectKey;
 
 use super::World;
-use super::entries::{SeenReport, remember};
+use super::entries::{SeenReport, SeenReportSpec, remember};
 
 impl World {
     pub(super) fn apply_report(&mut self, seen: SeenReport) {
         let key = seen.metadata.key();
-        let (Ok(start), Ok(end)) = (Instant::parse(&seen.spec.period.start), Instant::parse(&seen.spec.period.end))
-        else {
+        let Ok(spec) = serde_json::from_str::<SeenReportSpec>(seen.spec.get()) else { return };
+        let (Ok(start), Ok(end)) = (Instant::parse(&spec.period.start), Instant::parse(&spec.period.end)) else {
             return;
         };
-        let subject = ObjectKey::new(key.namespace.clone(), seen.spec.subject.name.as_str());
+        let subject = ObjectKey::new(key.namespace.clone(), spec.subject.name.as_str());
         let status = seen.status.unwrap_or_default();
         let leading = self.leadership.filter(|_| self.started.is_some());
         let fingerprint = fingerprint::report(&status).0;
-        let list = self.reports.entry((seen.spec.subject.kind, subject.clone())).or_default();
+        let list = self.reports.entry((spec.subject.kind, subject.clone())).or_default();
         let known = list.iter_mut().find(|report| report.key == key);
         // What this replica wrote itself is in its own lines.
         let open = status.ledger.as_ref().filter(|_| status.phase != Some(Phase::Closed));
@@ -40,7 +41,8 @@ impl World {
         });
         let report = KnownReport {
             key,
-            subject_uid: seen.spec.subject.uid.as_str().into(),
+            subject_uid: spec.subject.uid.as_str().into(),
+            is_restored: spec.reason.as_deref() == Some(RESTORED),
             start,
             end,
             phase: status.phase,
@@ -50,6 +52,7 @@ impl World {
             sequence: status.ledger.as_ref().map_or(0, |ledger| ledger.sequence),
             fingerprint,
             conditions: remember(Some(&status.conditions)),
+            spec: status.digest.is_none().then(|| seen.spec.get().into()),
             ledger: ledger.unwrap_or_default(),
         };
         let changed = known.as_ref().is_none_or(|known| known.fingerprint != report.fingerprint);
@@ -60,7 +63,7 @@ impl World {
             list.sort_by_key(|report| report.start);
         }
         if changed {
-            let subject = subject_of(seen.spec.subject.kind, subject);
+            let subject = subject_of(spec.subject.kind, subject);
             if is_foreign {
                 self.restore_again(&subject);
             }

@@ -70,7 +70,8 @@ impl World {
     pub(super) fn settle_agreement_versions(&mut self, key: &ObjectKey) {
         let Some(entry) = self.agreements.get_mut(key) else { return };
         let Some(record) = entry.record.as_mut() else { return };
-        let (versions, _) = self.versions.agreements.of_object(key);
+        let (versions, is_restored) = self.versions.agreements.of_object(key);
+        entry.is_restored = is_restored;
         if versions.newest().is_none() || are_same(&record.terms, &versions) {
             return;
         }

@@ -1,6 +1,7 @@
 //! Taking in what became of batches.
 
 use crate::api::report::SubjectKind;
+use crate::control::lineage::RESTORED;
 use crate::control::record::KnownReport;
 use crate::control::subject::{Action, Outcome, Resource, Subject, Write, WriteFailure, Written};
 use crate::domain::time::Instant;
@@ -97,6 +98,7 @@ impl World {
         list.push(KnownReport {
             key: write.key.clone(),
             subject_uid: text("/spec/subject/uid").into(),
+            is_restored: text("/spec/reason") == RESTORED,
             start,
             end,
             phase: None,
@@ -106,6 +108,7 @@ impl World {
             sequence: 0,
             fingerprint: 0,
             conditions: Vec::new(),
+            spec: Some(body["spec"].to_string().into()),
             ledger: Vec::new(),
         });
         list.sort_by_key(|report| report.start);

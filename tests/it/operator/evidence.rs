@@ -10,7 +10,7 @@ use super::rig::Rig;
 on_both_servers! {
     a_deleted_status_is_made_again,
     a_deleted_report_is_made_again,
-    an_agreement_made_anew_has_a_report_of_its_own,
+    m_105_made_anew_with_another_spec_it_has_a_line_of_its_own,
     nothing_is_written_while_nothing_changes,
     changes_without_meaning_are_not_answered_with_writes,
 }
@@ -68,8 +68,8 @@ async fn a_deleted_report_is_made_again(rig: Rig) {
     operator.stop().await;
 }
 
-/// Fault row 90.
-async fn an_agreement_made_anew_has_a_report_of_its_own(rig: Rig) {
+/// M-105 a), fault row 90.
+async fn m_105_made_anew_with_another_spec_it_has_a_line_of_its_own(rig: Rig) {
     rig.core_service("api", 3, 3).await;
     rig.service("checkout").await;
     rig.agreement("gold", "checkout", json!({})).await;
@@ -83,7 +83,10 @@ async fn an_agreement_made_anew_has_a_report_of_its_own(rig: Rig) {
     let other = |object: &Value| object["status"]["openReport"].as_str().is_some_and(|open| open != name);
     rig.wait("Agreement", "gold", "another open report", other).await;
     let second = rig.open_report("gold").await;
-    assert!(second["metadata"]["name"].as_str().unwrap().starts_with(&name), "{second}");
+    let suffix = second["metadata"]["name"].as_str().unwrap().strip_prefix(&format!("{name}-")).unwrap();
+    assert!(suffix.len() == 5 && suffix.bytes().all(|byte| byte.is_ascii_hexdigit()), "{second}");
+    assert!(second["spec"]["reason"].is_null(), "{second}");
+    assert_eq!(second["status"]["parts"].as_array().unwrap().len(), 1, "it has a history of its own: {second:#}");
     assert_ne!(first["spec"]["subject"]["uid"], second["spec"]["subject"]["uid"]);
     rig.settle("op").await;
     assert!(rig.get("Report", &name).await.is_some(), "evidence outlives its subject");

@@ -1,5 +1,8 @@
 //! Ends of periods: from Open over Provisional to Closed, and the chain of digests.
 
+use std::time::Duration;
+
+use assize::domain::verify::{Inputs, verify};
 use jiff::{SignedDuration, Span, Timestamp, ToSpan};
 use serde_json::{Value, json};
 
@@ -10,6 +13,7 @@ use super::rig::{Operator, Rig, now};
 
 on_both_servers! {
     a_period_ends_and_its_report_is_closed_and_chained,
+    m_105_restored_it_goes_on_with_the_open_report,
 }
 
 const GRACE: &str = "3s";
@@ -30,11 +34,23 @@ pub fn offset_to(end: Timestamp, lead: SignedDuration) -> String {
 async fn scene(rig: &Rig) {
     rig.core_service("api", 3, 3).await;
     rig.service("checkout").await;
+    agree(rig).await;
+}
+
+async fn agree(rig: &Rig) {
     let fields = json!({
         "reportingPeriod": {"kind": "CalendarWeek", "timeZone": "UTC", "lateDataGrace": GRACE},
         "unmeasured": {"minCoverage": "0"},
     });
     rig.agreement("gold", "checkout", fields).await;
+}
+
+/// What `assize verify` says of the reports as they are stored.
+async fn assert_verified(rig: &Rig, closed: usize) {
+    let found = verify(&rig.list("Report").await, &Inputs::default());
+    // The month of the Service may have ended, too.
+    assert_eq!(found.lines.iter().find(|line| line.name == "gold").map(|line| line.reports), Some(closed));
+    assert!(found.problems().next().is_none(), "{found:#?}");
 }
 
 fn phase(wanted: &'static str) -> impl Fn(&Value) -> bool {
@@ -91,6 +107,53 @@ async fn a_period_ends_and_its_report_is_closed_and_chained(rig: Rig) {
     assert_eq!(chained["status"]["previousDigest"], closed["status"]["digest"]);
     assert_eq!(rig.get("Report", &first).await.unwrap()["status"], closed["status"], "a closed report stays");
     rig.settle("later").await;
+    assert_verified(&rig, 2).await;
+    operator.stop().await;
+}
+
+/// M-105 b), fault row 89: deleted and made anew with the same spec, another uid. What was observed meanwhile is kept,
+/// and the first report that is made afterwards says why.
+async fn m_105_restored_it_goes_on_with_the_open_report(rig: Rig) {
+    scene(&rig).await;
+    let end = week_end(now());
+    let operator = start(&rig, "op", end, 22);
+    rig.wait_current("gold", "Up").await;
+    rig.endpoints("api", 0, 3).await;
+    rig.wait_current("gold", "Down").await;
+    rig.settle("op").await;
+    let first = rig.open_report("gold").await;
+    let name = name_of(&first);
+    rig.delete("Agreement", "gold").await;
+    // The outage ends while there is no agreement.
+    rig.endpoints("api", 3, 3).await;
+    rig.wait_state("checkout", "Up").await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    agree(&rig).await;
+    let restored = rig.wait_current("gold", "Up").await;
+    assert_ne!(restored["metadata"]["uid"], first["spec"]["subject"]["uid"]);
+    assert_eq!(restored["status"]["openReport"], name.as_str(), "{restored:#}");
+    let closed = rig.wait("Report", &name, "Closed", phase("Closed")).await;
+    assert_eq!(closed["metadata"]["uid"], first["metadata"]["uid"], "the same report");
+    let states: Vec<String> = ledger(&closed).into_iter().map(|entry| entry.state).collect();
+    assert_eq!(states, ["Up", "Down", "Up"], "{:#?}", ledger(&closed));
+    assert_conserved(&closed);
+    let next = |object: &Value| object["status"]["openReport"].as_str().is_some_and(|open| open != name);
+    rig.wait("Agreement", "gold", "the next open report", next).await;
+    let second = rig.open_report("gold").await;
+    assert_eq!(
+        (&second["spec"]["reason"], &second["spec"]["subject"]["uid"]),
+        (&json!("Restored"), &restored["metadata"]["uid"])
+    );
+    rig.settle("op").await;
+    operator.stop().await;
+
+    // Another operator finds out by the reports and versions alone.
+    let end = end.in_tz("UTC").unwrap().checked_add(7.days()).unwrap().timestamp();
+    let operator = start(&rig, "later", end, 6);
+    let second = rig.wait("Report", &name_of(&second), "Closed", phase("Closed")).await;
+    assert_eq!(second["status"]["previousDigest"], closed["status"]["digest"]);
+    rig.settle("later").await;
+    assert_verified(&rig, 2).await;
     operator.stop().await;
 }
 
