@@ -5,7 +5,7 @@ use super::text::csv_field;
 use crate::api::report::{ReportPart, TargetFigures};
 
 /// Heads of the columns: the names of the JSON form.
-const HEADS: [&str; 43] = [
+const HEADS: [&str; 46] = [
     "agreement",
     "service",
     "name",
@@ -32,6 +32,7 @@ const HEADS: [&str; 43] = [
     "lowest",
     "highest",
     "raw",
+    "availabilityWithoutRetroactive",
     "coverage",
     "elapsedMs",
     "outOfHoursMs",
@@ -48,6 +49,8 @@ const HEADS: [&str; 43] = [
     "budgetLeftPercent",
     "outageCount",
     "ignoredShortMs",
+    "longestOutageMs",
+    "meanOutageMs",
     "digest",
 ];
 
@@ -89,7 +92,9 @@ fn row(document: &Document, figures: Option<(usize, &ReportPart, &TargetFigures)
         cells.extend([target.name.clone(), format!("{:?}", target.kind), format!("{:?}", target.method)]);
         cells.extend([&target.objective, &target.result, &target.reason].map(optional));
         cells.push(target.certain.to_string());
-        let shares = [&target.availability, &target.lowest, &target.highest, &target.raw, &target.coverage];
+        let without_retroactive = &target.availability_without_retroactive;
+        let shares =
+            [&target.availability, &target.lowest, &target.highest, &target.raw, without_retroactive, &target.coverage];
         cells.extend(shares.map(optional));
         let ms = &target.ms;
         cells.extend(
@@ -112,6 +117,9 @@ fn row(document: &Document, figures: Option<(usize, &ReportPart, &TargetFigures)
         );
         cells.push(optional(&target.budget_left_percent));
         cells.extend([target.outage_count.to_string(), ms.ignored_short.to_string()]);
+        let reliability = target.reliability.as_ref();
+        let lengths = [reliability.map(|outages| outages.longest_ms), reliability.and_then(|outages| outages.mean_ms)];
+        cells.extend(lengths.map(|length_ms| length_ms.map_or_else(String::new, |ms| ms.to_string())));
     }
     cells.resize(HEADS.len() - 1, String::new());
     cells.push(optional(&document.digest));

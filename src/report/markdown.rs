@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::text::markdown;
 use super::words::{certainty_sentence, phase_sentence, unknown_sentence, verdict_sentence};
 use super::{Document, Parties};
-use crate::api::report::{Gap, Omitted, Outage, TargetFigures};
+use crate::api::report::{Gap, Maintenance, Omitted, Outage, TargetFigures};
 use crate::domain::duration::format_exact;
 
 const TEMPLATE: &str = include_str!("templates/report.md");
@@ -24,6 +24,8 @@ struct Page<'a> {
     parts: Vec<Part<'a>>,
     several_targets: bool,
     outages: Vec<OutageLine<'a>>,
+    windows: Vec<WindowLine<'a>>,
+    windows_omitted: Option<String>,
     gaps: Vec<GapLine<'a>>,
     outages_omitted: Option<String>,
     gaps_omitted: Option<String>,
@@ -48,6 +50,15 @@ struct OutageLine<'a> {
     outage: &'a Outage,
     length: String,
     counted: String,
+}
+
+#[derive(Serialize)]
+struct WindowLine<'a> {
+    window: &'a Maintenance,
+    effective: String,
+    retroactive: &'static str,
+    excluded: String,
+    overrun: String,
 }
 
 #[derive(Serialize)]
@@ -98,11 +109,23 @@ pub fn render(document: &Document, parties: &Parties) -> Result<String, minijinj
         parts,
         several_targets: document.outages.iter().any(|outage| outage.target.is_some()),
         outages,
+        windows: document.maintenance.iter().map(window_line).collect(),
+        windows_omitted: document.maintenance_omitted.map(omitted),
         gaps,
         outages_omitted: document.outages_omitted.map(omitted),
         gaps_omitted: document.gaps_omitted.map(omitted),
     };
     environment.get_template("report.md")?.render(Serde(&page))
+}
+
+fn window_line(window: &Maintenance) -> WindowLine<'_> {
+    WindowLine {
+        window,
+        effective: window.reason.as_ref().map_or_else(|| "yes".to_owned(), |reason| format!("no: {reason}")),
+        retroactive: if window.retroactive { "yes" } else { "no" },
+        excluded: format_exact(window.excluded_ms),
+        overrun: format_exact(window.overrun_ms),
+    }
 }
 
 fn omitted(rest: Omitted) -> String {
@@ -121,6 +144,18 @@ fn notes(target: &TargetFigures) -> Vec<String> {
     }
     if times.excluded > 0 {
         notes.push(format!("with nothing excluded the figure is {} %", target.raw.as_deref().unwrap_or("–")));
+    }
+    if let Some(figure) = &target.availability_without_retroactive {
+        notes.push(format!("without what was agreed only afterwards the figure is {figure} %"));
+    }
+    if let Some(reliability) = &target.reliability {
+        let mean = reliability.mean_ms.map_or_else(|| "–".to_owned(), format_exact);
+        let longest = format_exact(reliability.longest_ms);
+        let limits = match &reliability.exceeded[..] {
+            [] => "no limit is exceeded".to_owned(),
+            exceeded => format!("exceeded: {}", exceeded.join(", ")),
+        };
+        notes.push(format!("{} outages, the longest {longest}, mean {mean}; {limits}", reliability.outages));
     }
     if times.inferred > 0 {
         notes.push(format!("{} of its time is inferred from what was found after a gap", format_exact(times.inferred)));

@@ -27,6 +27,7 @@ mod components;
 mod dependencies;
 mod evidence;
 mod leaders;
+mod maintenance;
 mod metrics;
 mod objects;
 mod periods;
