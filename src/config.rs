@@ -89,6 +89,9 @@ pub struct OperatorSettings {
     /// Shifts the clock of this replica by so many milliseconds; for tests of skew
     #[arg(long, hide = true, default_value_t = 0, allow_negative_numbers = true)]
     pub test_clock_offset_ms: i64,
+    /// Shifts all recorded time by so many milliseconds; for tests of what happens at a certain time
+    #[arg(long, hide = true, default_value_t = 0, allow_negative_numbers = true)]
+    pub test_time_shift_ms: i64,
 }
 
 impl OperatorSettings {

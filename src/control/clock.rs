@@ -18,6 +18,8 @@ struct Shared {
     started: Monotonic,
     state: Mutex<State>,
     set: watch::Sender<bool>,
+    /// Added to what is recorded; for tests of what happens at a certain time.
+    shift_ms: i64,
 }
 
 #[derive(Debug)]
@@ -28,12 +30,18 @@ struct State {
 
 impl Clock {
     /// Reads the wall clock once, for the time before the first answer; `offset_ms` is added, for tests of skew.
-    #[allow(clippy::disallowed_methods)]
     pub fn start(offset_ms: i64) -> Self {
+        Self::shifted(offset_ms, 0)
+    }
+
+    /// A clock whose recorded time is `shift_ms` after the API server's; for tests of what happens at a certain time.
+    #[allow(clippy::disallowed_methods)]
+    pub fn shifted(offset_ms: i64, shift_ms: i64) -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX).saturating_add(offset_ms);
         let state = State { time: ClusterTime::new(wall_ms), steps: Vec::new() };
-        Self(Arc::new(Shared { started: Monotonic::now(), state: Mutex::new(state), set: watch::Sender::new(false) }))
+        let (started, set) = (Monotonic::now(), watch::Sender::new(false));
+        Self(Arc::new(Shared { started, state: Mutex::new(state), set, shift_ms }))
     }
 
     /// Now, by the API server. Before its first answer the wall clock's time, which nothing may be recorded by.
@@ -41,7 +49,7 @@ impl Clock {
         // Asked within the lock: a time that is asked for later is not earlier.
         let mut state = self.state();
         let monotonic_ms = self.monotonic_ms();
-        state.time.at(monotonic_ms)
+        state.time.at(monotonic_ms).plus_ms(self.0.shift_ms)
     }
 
     /// Milliseconds of the monotonic clock since the start: for expiries that must not follow wall time.

@@ -54,7 +54,7 @@ pub async fn run(
     settings: OperatorSettings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), OperatorError> {
-    let clock = Clock::start(settings.test_clock_offset_ms);
+    let clock = Clock::shifted(settings.test_clock_offset_ms, settings.test_time_shift_ms);
     let world = Arc::new(RwLock::new(World::in_namespace(&settings.namespace)));
     let metrics = Metrics::new(&settings.metrics_options());
     let client = super::dates::listen(client, &clock);

@@ -9,12 +9,13 @@ use crate::control::agreement::{self, Obstacle, Shown};
 use crate::control::draft::{
     KEPT_MS, bound_running, draft, kept_ms, last_report, plan_reports, refresh_deadline, status_write,
 };
+use crate::control::record::Record;
 use crate::control::report::{self, Judging};
 use crate::control::subject::{Batch, Resource, Subject, Writing};
 use crate::control::{calendar, fingerprint, service};
 use crate::domain::conditions::write;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
-use crate::domain::report::{Facts, next_window_edge};
+use crate::domain::report::{Calendars, Facts, next_window_edge};
 use crate::domain::time::Instant;
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
@@ -185,12 +186,7 @@ impl World {
         let Some(record) = entry.record.as_mut() else {
             return Some(invalid_agreement(key, entry, batch, now));
         };
-        let grown = std::mem::take(&mut record.grown);
-        if grown {
-            bound_running(record, &self.calendar_versions, now);
-        }
-        let kept = record.terms.newest().map_or(0, |version| kept_ms(&version.value));
-        record.forget_before(now.minus_ms(kept));
+        let grown = bound_record(record, &self.calendar_versions, now);
         let entry = &self.agreements[key];
         let record = entry.record.as_ref().expect("looked up above");
         let service_key = ObjectKey::new(key.namespace.clone(), record.service.clone());
@@ -242,10 +238,10 @@ impl World {
             batch.transitions = drafted.transitions;
         }
         let refresh = refresh_of(&status, &entry.writing, now);
-        let term = Some(version.value.end()).filter(|end| *end > now && *end < Instant::MAX);
         let verdict = shown.judged.and_then(|judged| judged.verdict);
-        let review = review_due.filter(|due| *due > now && *due < Instant::MAX);
-        let deadline = [edge, refresh, term, change, review, window_edge].into_iter().flatten().min();
+        let ends = [Some(version.value.end()), review_due].into_iter().flatten();
+        let ends = ends.filter(|end| *end > now && *end < Instant::MAX);
+        let deadline = [edge, refresh, change, window_edge].into_iter().flatten().chain(ends).min();
         self.queue.mark_at(Subject::Agreement(key.clone()), deadline);
         let entry = self.agreements.get_mut(key)?;
         entry.window_edge = window_edge;
@@ -255,6 +251,17 @@ impl World {
         }
         Some(batch)
     }
+}
+
+/// Keeps the record of an agreement within its bounds; returns whether it grew since the last plan.
+fn bound_record(record: &mut Record, calendars: &Calendars, now: Instant) -> bool {
+    let grown = std::mem::take(&mut record.grown);
+    if grown {
+        bound_running(record, calendars, now);
+    }
+    let kept = record.terms.newest().map_or(0, |version| kept_ms(&version.value));
+    record.forget_before(now.minus_ms(kept));
+    grown
 }
 
 /// When the figures of an agreement are written again though nothing happens.

@@ -28,7 +28,7 @@ pub fn week_end(after: Timestamp) -> Timestamp {
 /// The flag that makes a week end `lead` from now, and that end.
 pub fn offset_to(end: Timestamp, lead: SignedDuration) -> String {
     let offset = end.duration_since(now()) - lead;
-    format!("--test-clock-offset-ms={}", offset.as_millis())
+    format!("--test-time-shift-ms={}", offset.as_millis())
 }
 
 async fn scene(rig: &Rig) {
