@@ -1,12 +1,14 @@
 //! Leadership: one writes, another takes over, and no second is lost, doubled or invented.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::objects::{LedgerEntry, assert_conserved, ledger};
-use super::rig::Rig;
+use super::rig::{Rig, WriteSeen};
 
 #[tokio::test]
 async fn a_leader_that_stops_hands_over_on_the_real_server() {
@@ -109,28 +111,36 @@ impl Drop for Process {
     }
 }
 
+impl Process {
+    /// Starts the operator that is shipped; its files are in `folder`.
+    fn start(rig: &Rig, folder: &Path, name: &str, lease_duration: &str) -> Self {
+        let kubeconfig = folder.join(name);
+        std::fs::write(&kubeconfig, rig.kubeconfig(name)).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_assize"))
+            .args(["run", "--metrics-address=127.0.0.1:0", "--lease-duration", lease_duration])
+            .args(["--lease-name", &rig.lease_name(), "--namespace", &rig.namespace, "--identity", name])
+            .env("KUBECONFIG", kubeconfig)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.unwrap())
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "{signal}");
+    }
+}
+
 /// `kill -9` of the process that is shipped, on the real server.
 #[tokio::test]
 async fn a_killed_process_is_followed_by_another() {
     let rig = Rig::real().await;
     scene(&rig).await;
     let folder = tempfile::tempdir().unwrap();
-    let start = |name: &str| {
-        let kubeconfig = folder.path().join(name);
-        std::fs::write(&kubeconfig, rig.kubeconfig(name)).unwrap();
-        let lease = rig.lease_name();
-        let child = Command::new(env!("CARGO_BIN_EXE_assize"))
-            .args(["run", "--metrics-address=127.0.0.1:0", "--lease-duration=3s", "--lease-name", &lease])
-            .args(["--namespace", &rig.namespace, "--identity", name])
-            .env("KUBECONFIG", kubeconfig)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Process(child.unwrap())
-    };
-    let first = start("first");
+    let first = Process::start(&rig, folder.path(), "first", "3s");
     wait_leader(&rig, "first").await;
-    let second = start("second");
+    let second = Process::start(&rig, folder.path(), "second", "3s");
     rig.wait_current("gold", "Up").await;
     rig.endpoints("api", 0, 3).await;
     rig.wait_current("gold", "Down").await;
@@ -146,4 +156,89 @@ async fn a_killed_process_is_followed_by_another() {
     assert_eq!(states(&entries)[entries.len() - 2..], ["Down", "Up"], "{entries:#?}");
     assert!(between(entries.last().unwrap().at, from, to), "{entries:#?} {from} {to}");
     drop(second);
+}
+
+/// Fault row 3: a leader that stands still for longer than its Lease, and goes on while another leads, changes no
+/// figure.
+#[tokio::test]
+async fn what_a_zombie_writes_late_changes_no_figure() {
+    let rig = Rig::real().await;
+    scene(&rig).await;
+    let folder = tempfile::tempdir().unwrap();
+    let zombie = Process::start(&rig, folder.path(), "zombie", "3s");
+    wait_leader(&rig, "zombie").await;
+    let second = Process::start(&rig, folder.path(), "second", "3s");
+    rig.wait_current("gold", "Up").await;
+    rig.settle("zombie").await;
+    rig.endpoints("api", 0, 3).await;
+    rig.wait_current("gold", "Down").await;
+    rig.settle("zombie").await;
+    zombie.signal("-STOP");
+    // The zombie sees this only after it goes on.
+    rig.endpoints("api", 3, 3).await;
+    wait_leader(&rig, "second").await;
+    rig.wait_current("gold", "Up").await;
+    rig.endpoints("api", 0, 3).await;
+    rig.wait_current("gold", "Down").await;
+    rig.settle("second").await;
+    let before = entries_since_first_up(&rig).await;
+    let taken = |writes: Vec<WriteSeen>| writes.into_iter().filter(|write| write.code < 300).count();
+    let written = taken(rig.writes_of("zombie"));
+    zombie.signal("-CONT");
+    rig.settle("zombie").await;
+    assert_eq!(taken(rig.writes_of("zombie")), written, "{:#?}", rig.writes_of("zombie"));
+    assert_eq!(entries_since_first_up(&rig).await, before);
+    rig.endpoints("api", 3, 3).await;
+    rig.wait_current("gold", "Up").await;
+    rig.settle("second").await;
+    let entries = entries_since_first_up(&rig).await;
+    assert_eq!(states(&entries), ["Up", "Down", "Up", "Down", "Up"], "{entries:#?}");
+    assert_eq!(entries[..4], before[..], "what was written stays");
+    drop((zombie, second));
+}
+
+/// A Lease of 15 s that nobody renews, and then some.
+const TAKEOVER: Duration = Duration::from_secs(40);
+
+/// Over many rounds, with two replicas and the Lease of an installation: the leader is killed, or stands still for
+/// 40 s, while the service changes; nothing is unknown, and nothing is counted twice. `ROUNDS` says how many.
+#[tokio::test]
+#[ignore = "takes about half a minute a round; tests/verify runs it"]
+async fn two_replicas_lose_no_second_over_many_rounds() {
+    let rounds: usize = std::env::var("ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+    let rig = Rig::real().await;
+    scene(&rig).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut leader = Process::start(&rig, folder.path(), "r0", "15s");
+    wait_leader(&rig, "r0").await;
+    rig.wait_current("gold", "Up").await;
+    let mut expected = vec!["Up"];
+    for round in 1..=rounds {
+        let name = format!("r{round}");
+        let standby = Process::start(&rig, folder.path(), &name, "15s");
+        rig.settle(&name).await;
+        // Long enough to have listed everything, and seen one renewal.
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let stands_still = round % 5 == 0;
+        if stands_still {
+            leader.signal("-STOP");
+        } else {
+            leader.0.kill().unwrap();
+        }
+        let (ready, state) = if round % 2 == 1 { (0, "Down") } else { (3, "Up") };
+        rig.endpoints("api", ready, 3).await;
+        let leads = |lease: &Value| lease["spec"]["holderIdentity"] == name.as_str();
+        rig.wait_within(TAKEOVER, "Lease", &rig.lease_name(), "the standby leads", leads).await;
+        let shows = |object: &Value| object["status"]["current"]["state"] == state;
+        rig.wait_within(TAKEOVER, "Agreement", "gold", state, shows).await;
+        expected.push(state);
+        if stands_still {
+            tokio::time::sleep(TAKEOVER.saturating_sub(Duration::from_secs(15))).await;
+            leader.signal("-CONT");
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        leader = standby;
+        let entries = entries_since_first_up(&rig).await;
+        assert_eq!(states(&entries), expected, "round {round}: {entries:#?}");
+    }
 }
