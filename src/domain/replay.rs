@@ -3,6 +3,7 @@
 mod approvals;
 mod event;
 mod gaps;
+mod marks;
 mod versions;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use super::timeline::Timeline;
 use super::tracker::{Proof, ServiceTracker};
 use super::version::Versions;
 use super::violation::Violation;
+use marks::{Mark, default_reason, given_state};
 use versions::{calendar_version, missing_calendar, read_calendar, service_version, terms_version};
 
 use gaps::MemberGap;
@@ -219,28 +221,6 @@ impl Replay {
     }
 }
 
-enum Mark<'a> {
-    Event(&'a Event),
-    Gap(&'a MemberGap),
-}
-
-impl Mark<'_> {
-    fn at(&self) -> Instant {
-        match self {
-            Self::Event(event) => event.at,
-            Self::Gap(gap) => gap.span.from,
-        }
-    }
-
-    /// By instant, a gap before what is seen at its beginning, then by line.
-    fn order(&self) -> (Instant, u8, usize) {
-        match self {
-            Self::Gap(gap) => (gap.span.from, 0, 0),
-            Self::Event(event) => (event.at, 1, event.line),
-        }
-    }
-}
-
 /// Feeds the tracker and writes the lines.
 struct Recorder {
     tracker: ServiceTracker,
@@ -406,25 +386,5 @@ impl Recorder {
             Some(desired) => desired,
             None => ready,
         })
-    }
-}
-
-fn default_reason(state: crate::api::service::State) -> Reason {
-    use crate::api::service::State;
-    match state {
-        State::Up => Reason::AllCriticalReady,
-        State::Degraded => Reason::Degraded,
-        State::Down => Reason::NoneReady,
-        State::Unknown => Reason::NotObserved,
-    }
-}
-
-/// An observation that gives a component a state directly.
-fn given_state(state: crate::api::service::State, reason: Reason) -> Observation {
-    use crate::api::service::State;
-    match state {
-        State::Unknown => Observation::Unknown(reason),
-        State::Down => Observation::Gone(reason),
-        State::Up | State::Degraded => Observation::Given(state, reason),
     }
 }
