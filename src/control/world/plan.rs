@@ -13,6 +13,7 @@ use crate::control::record::Record;
 use crate::control::report::{self, Judging};
 use crate::control::subject::{Batch, Resource, Subject, Writing};
 use crate::control::{calendar, fingerprint, service};
+use crate::domain::accounting::Verdict;
 use crate::domain::conditions::write;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::report::{Calendars, Facts, next_window_edge};
@@ -243,13 +244,18 @@ impl World {
         let ends = ends.filter(|end| *end > now && *end < Instant::MAX);
         let deadline = [edge, refresh, change, window_edge].into_iter().flatten().chain(ends).min();
         self.queue.mark_at(Subject::Agreement(key.clone()), deadline);
-        let entry = self.agreements.get_mut(key)?;
-        entry.window_edge = window_edge;
+        self.remember_plan(key, service_key, window_edge, verdict);
+        Some(batch)
+    }
+
+    /// Notes what the plan of an agreement found; its Service shows the verdict.
+    fn remember_plan(&mut self, key: &ObjectKey, service: ObjectKey, edge: Option<Instant>, verdict: Option<Verdict>) {
+        let Some(entry) = self.agreements.get_mut(key) else { return };
+        entry.window_edge = edge;
         if entry.verdict != verdict {
             entry.verdict = verdict;
-            self.queue.mark(Subject::Service(service_key));
+            self.queue.mark(Subject::Service(service));
         }
-        Some(batch)
     }
 }
 
