@@ -126,6 +126,14 @@ impl OpenGap {
         self.pieces.get(component).is_none_or(|pieces| pieces.iter().any(is_unknown))
     }
 
+    /// The parts of the gap of this component of which nothing is known.
+    pub fn unknown_of(&self, component: &ComponentKey) -> Vec<Interval> {
+        let Some(pieces) = self.pieces.get(component) else { return vec![self.span] };
+        let ends = pieces.iter().skip(1).map(|next| next.at).chain([self.span.to]);
+        let unknown = pieces.iter().zip(ends).filter(|(piece, _)| is_unknown(piece));
+        unknown.filter_map(|(piece, to)| Interval::new(piece.at, to)).collect()
+    }
+
     /// Puts what Pods prove into the parts of the gap of which nothing is known. `before` is the component's state when
     /// the gap began.
     pub fn conclude(

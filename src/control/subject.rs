@@ -120,6 +120,13 @@ pub struct Batch {
     pub uid: Box<str>,
 }
 
+impl Batch {
+    /// A batch that writes nothing yet.
+    pub fn new(subject: Subject, uid: Box<str>) -> Self {
+        Self { subject, writes: Vec::new(), transitions: Vec::new(), uid }
+    }
+}
+
 /// What became of a batch.
 #[derive(Clone, Debug)]
 pub struct Outcome {

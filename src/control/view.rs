@@ -98,6 +98,9 @@ impl Snapshot for View {
         let (ignored, clamped) = world.endpoint_anomalies();
         metrics.set_ignored_endpoints(Source::EndpointSlices, ignored);
         metrics.set_clamped_times(Source::EndpointSlices, clamped);
+        for ((source, reason), ms) in world.unclosed() {
+            metrics.set_observation_gap(*source, *reason, *ms);
+        }
     }
 
     fn visit(&self, sink: &mut dyn Sink) {

@@ -14,6 +14,7 @@ mod replayed;
 mod reports;
 mod services;
 mod surroundings;
+mod unclosed;
 mod versions;
 mod written;
 
@@ -90,6 +91,8 @@ pub struct World {
     /// Gaps that are looked into, by number.
     gaps: BTreeMap<u64, OpenGap>,
     gap_count: u64,
+    /// What stays unknown of gaps.
+    unclosed: unclosed::Unclosed,
     leadership: Option<Leadership>,
     /// Up to when the leader before proved its observation.
     observed_until: Option<Instant>,
@@ -123,6 +126,7 @@ impl Default for World {
             takeover: gaps::Takeover::default(),
             gaps: BTreeMap::new(),
             gap_count: 0,
+            unclosed: unclosed::Unclosed::new(),
             leadership: None,
             observed_until: None,
             started: None,

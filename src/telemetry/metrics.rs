@@ -132,10 +132,12 @@ impl Metrics {
         gauge.set(until.as_ms() as f64 / 1000.0);
     }
 
-    /// Time without observation that no evidence can close any more.
-    pub fn add_observation_gap(&self, source: Source, reason: GapReason, length: Duration) {
+    /// Time without observation that no evidence can close any more: so much since the process began.
+    pub fn set_observation_gap(&self, source: Source, reason: GapReason, length_ms: i64) {
         let counter = self.0.process.observation_gap_seconds.get_or_create_owned(&ByGap { source, reason });
-        counter.inc_by(length.as_secs_f64());
+        // Seconds that are not negative are ordered as their bits are.
+        let seconds = Duration::from_millis(length_ms.max(0).unsigned_abs()).as_secs_f64();
+        counter.inner().fetch_max(seconds.to_bits(), Ordering::Relaxed);
     }
 
     /// Times of facts were moved into the bounds of what is possible: so many since the process began.

@@ -92,11 +92,16 @@ impl World {
         after: HashMap<ComponentKey, Observation>,
         next: Next,
     ) {
-        if self.leadership.is_none() || self.gaps.len() >= OPEN_GAPS {
+        if self.leadership.is_none() {
+            return;
+        }
+        let gap = OpenGap { span, reason, after, pieces: HashMap::new(), next };
+        if self.gaps.len() >= OPEN_GAPS {
+            self.give_up(&gap);
             return;
         }
         self.gap_count += 1;
-        self.gaps.insert(self.gap_count, OpenGap { span, reason, after, pieces: HashMap::new(), next });
+        self.gaps.insert(self.gap_count, gap);
     }
 
     /// What is to be read to close a gap, with its number.
@@ -110,7 +115,9 @@ impl World {
             let gap = self.gaps.get_mut(&number)?;
             match wanted {
                 Some(Wanted::Pods(list)) if list.is_empty() => {
-                    self.gaps.remove(&number);
+                    if let Some(gap) = self.gaps.remove(&number) {
+                        self.give_up(&gap);
+                    }
                 }
                 Some(wanted) => {
                     gap.next = Next::Answer;
@@ -191,6 +198,7 @@ impl World {
                     gap.conclude(&component, &evidence, before, desired, thresholds);
                 }
                 self.close(&gap);
+                self.give_up(&gap);
             }
         }
     }

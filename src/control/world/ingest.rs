@@ -341,6 +341,7 @@ impl World {
         }
         // The event itself proves that nothing was missed up to the newest renewal before it.
         let blind_since = state.blind_since.map(|since| since.max(state.proved_until.unwrap_or(since)));
+        let mut undated = None;
         for (service, component) in users.unwrap_or_default() {
             let last = self.last_transition(&service, component);
             let (at, refused) = transition_instant(trigger, last, now);
@@ -350,8 +351,12 @@ impl World {
             let dated = trigger.is_some() && !refused && blind_since.is_none_or(|since| at > since);
             if let Some(since) = blind_since.filter(|_| !dated) {
                 self.blind_component(&service, component, since);
+                undated = Some(since);
             }
             self.refresh(&service, component, if dated { at } else { now });
+        }
+        if let Some(since) = undated {
+            self.give_up_silence(stream, since, now);
         }
     }
 

@@ -138,12 +138,7 @@ impl World {
         status.conditions = conditions;
         let fingerprints = fingerprint::service(&status);
         let drafted = draft(&status, &status.conditions, fingerprints, &entry.writing, grown, now, transitions);
-        let mut batch = Batch {
-            subject: Subject::Service(key.clone()),
-            uid: entry.uid.clone(),
-            writes: Vec::new(),
-            transitions: Vec::new(),
-        };
+        let mut batch = Batch::new(Subject::Service(key.clone()), entry.uid.clone());
         let mut deadline = entry.tracker.as_ref().and_then(crate::domain::tracker::ServiceTracker::deadline);
         if !covered && entry.stage.is_measured() && entry.tracker.is_some() {
             let facts = Facts {
@@ -178,12 +173,7 @@ impl World {
         let known = self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone())).cloned().unwrap_or_default();
         let entry = self.agreements.get_mut(key)?;
         entry.planned = true;
-        let mut batch = Batch {
-            subject: Subject::Agreement(key.clone()),
-            uid: entry.uid.clone(),
-            writes: Vec::new(),
-            transitions: Vec::new(),
-        };
+        let mut batch = Batch::new(Subject::Agreement(key.clone()), entry.uid.clone());
         let Some(record) = entry.record.as_mut() else {
             return Some(invalid_agreement(key, entry, batch, now));
         };

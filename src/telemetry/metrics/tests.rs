@@ -131,7 +131,7 @@ fn methods_move_the_series_of_the_process() {
     let metrics = Metrics::new(&MetricsOptions::default());
     metrics.set_leader(true);
     metrics.set_observed_until(Source::Pods, Instant::from_ms(1_763_000_000_250));
-    metrics.add_observation_gap(Source::Pods, GapReason::SourceLost, Duration::from_millis(1500));
+    metrics.set_observation_gap(Source::Pods, GapReason::SourceLost, 1500);
     metrics.set_clamped_times(Source::Pods, 1);
     metrics.set_ignored_endpoints(Source::EndpointSlices, 4);
     metrics.set_clock_offset(-250);

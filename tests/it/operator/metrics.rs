@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::objects::has;
+use assize_testkit::fake::{EventAction, Match};
+
+use super::objects::{has, ledger};
 use super::rig::{LIMIT, Operator, Rig, now};
 
 on_both_servers! {
@@ -315,4 +317,31 @@ async fn a_budget_is_low_and_spent_while_an_outage_goes_on() {
         assert_eq!(event["action"], "BudgetAvailable");
     }
     operator.stop().await;
+}
+
+/// A gap that nothing closes is counted, as long as the ledger says it is; one that is not there is not.
+#[tokio::test]
+async fn what_nobody_saw_is_counted_by_its_source() {
+    let rig = Rig::fake().await;
+    rig.core_service("api", 3, 3).await;
+    rig.service("checkout").await;
+    rig.agreement("gold", "checkout", json!({})).await;
+    let scraped = Scraped::start(&rig, &[]).await;
+    rig.wait_current("gold", "Up").await;
+    rig.settle("op").await;
+    let gap =
+        |source: &str| format!("assize_observation_gap_seconds_total{{source=\"{source}\",reason=\"SourceLost\"}}");
+    assert_eq!(scraped.scrape().await.value(&gap("endpointslices")), 0.0);
+    rig.faults().on_event(Match::any().resource("endpointslices").nth(1), EventAction::Expire);
+    rig.endpoints("api", 0, 3).await;
+    rig.wait_current("gold", "Down").await;
+    let lost = scraped.wait("a gap", |scrape| scrape.value(&gap("endpointslices")) > 0.0).await;
+    let entries = ledger(&rig.open_report("gold").await);
+    let unknown = entries.iter().position(|entry| entry.reason == "SourceLost").expect("a gap in the ledger");
+    let ms = entries[unknown + 1].at.as_millisecond() - entries[unknown].at.as_millisecond();
+    let counted = (lost.value(&gap("endpointslices")) * 1000.0).round() as i64;
+    // The ledger begins with the first look, a moment after the list that proved the stream.
+    assert!(counted >= ms && counted <= ms + 100, "{counted} {entries:#?}");
+    assert_eq!(lost.value(&gap("deployments")), 0.0);
+    scraped.operator.stop().await;
 }
