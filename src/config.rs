@@ -92,6 +92,9 @@ pub struct OperatorSettings {
     /// Shifts all recorded time by so many milliseconds; for tests of what happens at a certain time
     #[arg(long, hide = true, default_value_t = 0, allow_negative_numbers = true)]
     pub test_time_shift_ms: i64,
+    /// Asks about a silent watch after so many milliseconds; for tests that do not wait a minute
+    #[arg(long, hide = true, default_value_t = 60_000)]
+    pub test_silence_ms: i64,
 }
 
 impl OperatorSettings {

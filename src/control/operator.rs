@@ -144,7 +144,7 @@ impl Engine {
             let notify = stalled.entry(stream.clone()).or_default().clone();
             watches.spawn(super::watch::run(client.clone(), stream.watched(), stream, sender.clone(), notify));
         }
-        write_lock(&world).set_patience(Patience::of_lease(settings.lease_duration));
+        write_lock(&world).set_patience(Patience::of(settings.test_silence_ms));
         let writer = Writer::new(client.clone(), gate.clone(), &settings.identity, metrics.clone());
         Self {
             caches: health.check("caches"),

@@ -188,16 +188,16 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// By the length of a Lease, whose renewals prove streams: 60 s and 150 s at most, which is what 15 s give.
-    pub fn of_lease(lease: std::time::Duration) -> Self {
-        let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX).min(15_000);
-        Self { ask_ms: 4 * lease_ms, stalled_ms: 10 * lease_ms }
+    /// Silence of `ask_ms` is asked about; of two and a half times that, it is a loss. The API server sends bookmarks
+    /// about once a minute: less than 60 s would ask of streams that are well.
+    pub fn of(ask_ms: i64) -> Self {
+        Self { ask_ms, stalled_ms: ask_ms * 5 / 2 }
     }
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { ask_ms: 60_000, stalled_ms: 150_000 }
+        Self::of(60_000)
     }
 }
 

@@ -57,7 +57,7 @@ fn states(entries: &[LedgerEntry]) -> Vec<&str> {
 #[tokio::test]
 async fn a_stalled_watch_is_unknown_from_its_last_proof() {
     let rig = scene().await;
-    let operator = rig.start("op");
+    let operator = rig.start_with("op", &["--test-silence-ms=12000"]);
     rig.wait_current("gold", "Up").await;
     rig.settle("op").await;
     rig.fake_server().send_bookmarks();
@@ -81,7 +81,7 @@ async fn a_stalled_watch_is_unknown_from_its_last_proof() {
 #[tokio::test]
 async fn a_quiet_stream_is_proved_by_its_own_request() {
     let rig = scene().await;
-    let operator = rig.start("op");
+    let operator = rig.start_with("op", &["--test-silence-ms=12000"]);
     rig.wait_current("gold", "Up").await;
     rig.settle("op").await;
     let asked = || {
@@ -106,7 +106,7 @@ async fn a_quiet_stream_is_proved_by_its_own_request() {
 #[tokio::test]
 async fn bookmarks_with_an_old_version_prove_nothing() {
     let rig = scene().await;
-    let operator = rig.start("op");
+    let operator = rig.start_with("op", &["--test-silence-ms=12000"]);
     rig.wait_current("gold", "Up").await;
     rig.settle("op").await;
     let version = rig.get("Lease", &rig.lease_name()).await.unwrap()["metadata"]["resourceVersion"].clone();
