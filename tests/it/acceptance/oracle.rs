@@ -69,7 +69,7 @@ fn the_scenarios_cover_what_matters() {
         assert!(seconds > 3600, "{name}: {seconds} s");
     }
     assert!(several_parts > 15 && open > 15, "{several_parts} with several parts, {open} open");
-    assert!(retroactive > 5 && partly > 15, "{retroactive} with a retroactive exclusion, {partly} excluded in part");
+    assert!(retroactive > 3 && partly > 15, "{retroactive} with a retroactive exclusion, {partly} excluded in part");
 }
 
 #[test]

@@ -153,7 +153,8 @@ fn seconds(most: i64) -> impl Strategy<Value = i64> {
 }
 
 pub fn rules() -> impl Strategy<Value = Rules> {
-    (prop::bool::weighted(0.9), seconds(2 * 86_400), seconds(20 * 3600), any::<bool>(), 0..4_u8).prop_map(
+    let causes = prop_oneof![2 => Just(3_u8), 1 => 0..4_u8];
+    (prop::bool::weighted(0.9), seconds(2 * 86_400), seconds(20 * 3600), any::<bool>(), causes).prop_map(
         |(exclude, min_notice_s, cap_s, standing, causes)| Rules { exclude, min_notice_s, cap_s, standing, causes },
     )
 }
@@ -177,18 +178,19 @@ pub fn standing() -> impl Strategy<Value = Standing> {
 pub fn announced() -> impl Strategy<Value = Announced> {
     let length = || seconds(2 * 86_400).prop_map(|length| length.max(1));
     let early = || prop_oneof![3 => Just(-5 * 86_400_i64), 2 => moment()];
-    let late = prop_oneof![1 => Just(-5 * 86_400_i64), 3 => moment()];
     let change = (early(), 0..3_u8, moment(), length(), seconds(20 * 3600), prop::option::weighted(0.1, moment()))
         .prop_map(|(at, name, from, length, expected, told)| Change { at, name, from, length, expected, told });
     let cancel = (moment(), 0..3_u8).prop_map(|(at, name)| Cancel { at, name });
     let by = prop_oneof![4 => Just(3_u8), 1 => 0..4_u8];
-    let exclusion = (late, moment(), length(), 1..3_u8, by).prop_map(|(at, from, length, cause, by)| Exclusion {
-        at,
+    // In time, at its start, or mostly afterwards.
+    let delay = prop_oneof![1 => Just(0_i64), 1 => -86_400..0_i64, 3 => 1..86_400_i64];
+    let exclusion = (delay, moment(), length(), 1..3_u8, by).prop_map(|(delay, from, length, cause, by)| Exclusion {
+        at: from + delay,
         from,
         length,
         cause,
         by,
     });
-    (prop::collection::vec(change, 0..5), prop::collection::vec(cancel, 0..2), prop::collection::vec(exclusion, 0..3))
+    (prop::collection::vec(change, 0..5), prop::collection::vec(cancel, 0..2), prop::collection::vec(exclusion, 0..4))
         .prop_map(|(changes, cancels, exclusions)| Announced { changes, cancels, exclusions })
 }
