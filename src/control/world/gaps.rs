@@ -167,7 +167,6 @@ impl World {
             Found::Replayed(None) => {
                 gap.next = Next::Pods;
                 self.gaps.insert(number, gap);
-                return;
             }
             Found::Replayed(Some(replayed)) => {
                 let components: Vec<ComponentKey> = gap.after.keys().cloned().collect();
@@ -190,7 +189,7 @@ impl World {
                     };
                     let before = self.before(&gap, &component, &rules);
                     let before = before.unwrap_or(Member { state: State::Unknown, reason: gap.reason });
-                    let evidence = self.evidence(&gap, &component, &rules, seen);
+                    let evidence = self.evidence(&gap, &component, &rules, &seen);
                     let desired = match gap.after.get(&component) {
                         Some(Observation::Counted { desired, .. }) => *desired,
                         _ => None,
@@ -208,7 +207,7 @@ impl World {
     }
 
     /// Pods as evidence: ready are those that are endpoints now.
-    fn evidence(&self, gap: &OpenGap, component: &ComponentKey, rules: &ServiceRules, seen: PodsSeen) -> PodEvidence {
+    fn evidence(&self, gap: &OpenGap, component: &ComponentKey, rules: &ServiceRules, seen: &PodsSeen) -> PodEvidence {
         let core = match rules.components.get(component.1).map(|rules| &rules.measure) {
             Some(Measure::Endpoints(name)) => Some(ObjectKey::new(component.0.namespace.clone(), name.clone())),
             _ => None,

@@ -91,9 +91,9 @@ fn an_outage_does_not_end_in_up_without_proof() {
 
 #[test]
 fn samples_near_each_other_prove_the_lower_count() {
+    use State::{Down, Unknown, Up};
     let sample = |second: i64, ready: u32| Sample { at: at(second), ready, desired: None };
     let samples = [(10, 3), (70, 3), (130, 1), (190, 3), (310, 3), (370, 3)].map(|(at, ready)| sample(at, ready));
-    use State::{Down, Unknown, Up};
     let (live, filled) = (Source::Live, Source::Backfilled);
     let expected = [
         (0, Unknown, live),

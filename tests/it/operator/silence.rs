@@ -10,7 +10,7 @@ use super::objects::{LedgerEntry, condition, ledger};
 use super::rig::Rig;
 
 /// With a Lease of 3 s a stream is asked for after 12 s and stalled after 30 s.
-const STALLED: Duration = Duration::from_secs(60);
+const STALLED: Duration = Duration::from_mins(1);
 
 async fn scene() -> Rig {
     let rig = Rig::fake().await;
