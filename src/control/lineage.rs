@@ -83,6 +83,7 @@ mod tests {
             digest: None,
             version: "1".into(),
             sequence: 0,
+            epoch: 0,
             fingerprint: 0,
             conditions: Vec::new(),
             spec: None,

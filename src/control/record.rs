@@ -49,6 +49,8 @@ pub struct KnownReport {
     pub version: Box<str>,
     /// Sequence of its ledger as written.
     pub sequence: i64,
+    /// Leadership under which its ledger was written last.
+    pub epoch: i64,
     /// Fingerprint of its status as written.
     pub fingerprint: u64,
     /// Its conditions as written.

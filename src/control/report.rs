@@ -160,6 +160,8 @@ pub fn status(
     let written = contents(judging.facts, &judged, line.as_deref(), moment, zone);
     let ours = known.iter().find(|report| *report.key.name == *name && record.owns(report));
     let sequence = ours.map_or(0, |report| report.sequence);
+    // Closing appends nothing: sequence and epoch stay as they were, so that any replica writes the same bytes.
+    let epoch = if moment.phase == Phase::Closed { ours.map_or(0, |report| report.epoch) } else { epoch };
     let proved = moment.horizon.min(period.end);
     let lost = judging.horizon < judging.now;
     let mut status = ServiceReportStatus {
@@ -182,7 +184,6 @@ pub fn status(
         ..ServiceReportStatus::default()
     };
     if moment.phase == Phase::Closed {
-        // Closing appends nothing: sequence and epoch stay, so that any replica writes the same bytes.
         let before = known.iter().filter(|report| report.end <= period.start && record.owns(report));
         status.previous_digest = before
             .filter_map(|report| Some((report.end, report.digest.clone()?)))

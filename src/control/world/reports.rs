@@ -50,6 +50,7 @@ impl World {
             digest: status.digest.as_deref().map(Into::into),
             version: seen.metadata.resource_version.as_str().into(),
             sequence: status.ledger.as_ref().map_or(0, |ledger| ledger.sequence),
+            epoch: status.ledger.as_ref().map_or(0, |ledger| ledger.epoch),
             fingerprint,
             conditions: remember(Some(&status.conditions)),
             spec: status.digest.is_none().then(|| seen.spec.get().into()),

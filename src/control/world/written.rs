@@ -106,6 +106,7 @@ impl World {
             digest: None,
             version: version.into(),
             sequence: 0,
+            epoch: 0,
             fingerprint: 0,
             conditions: Vec::new(),
             spec: Some(body["spec"].to_string().into()),
@@ -131,7 +132,9 @@ impl World {
         report.result = text("result").map(Into::into);
         report.digest = text("digest").map(Into::into);
         report.phase = text("phase").and_then(|phase| serde_json::from_value(phase.into()).ok());
-        report.sequence = status.pointer("/ledger/sequence").and_then(serde_json::Value::as_i64).unwrap_or(0);
+        let number = |path: &str| status.pointer(path).and_then(serde_json::Value::as_i64).unwrap_or(0);
+        report.sequence = number("/ledger/sequence");
+        report.epoch = number("/ledger/epoch");
     }
 
     fn reports_of(&mut self, subject: &Subject) -> Option<&mut Vec<KnownReport>> {

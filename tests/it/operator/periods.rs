@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use assize_testkit::fake::{Action, Match};
 
-use super::objects::{assert_conserved, has, ledger};
+use super::objects::{assert_conserved, has, ledger, slice};
 use super::rig::{Operator, Rig, now};
 
 on_both_servers! {
     a_period_ends_and_its_report_is_closed_and_chained,
     m_105_restored_it_goes_on_with_the_open_report,
+    m_95_late_evidence_is_taken_until_the_report_is_closed,
 }
 
 const GRACE: &str = "3s";
@@ -31,15 +32,19 @@ pub fn offset_to(end: Timestamp, lead: SignedDuration) -> String {
     format!("--test-time-shift-ms={}", offset.as_millis())
 }
 
-async fn scene(rig: &Rig) {
+pub async fn scene(rig: &Rig) {
     rig.core_service("api", 3, 3).await;
     rig.service("checkout").await;
     agree(rig).await;
 }
 
 async fn agree(rig: &Rig) {
+    agree_with_grace(rig, GRACE).await;
+}
+
+async fn agree_with_grace(rig: &Rig, grace: &str) {
     let fields = json!({
-        "reportingPeriod": {"kind": "CalendarWeek", "timeZone": "UTC", "lateDataGrace": GRACE},
+        "reportingPeriod": {"kind": "CalendarWeek", "timeZone": "UTC", "lateDataGrace": grace},
         "unmeasured": {"minCoverage": "0"},
     });
     rig.agreement("gold", "checkout", fields).await;
@@ -53,7 +58,7 @@ async fn assert_verified(rig: &Rig, closed: usize) {
     assert!(found.problems().next().is_none(), "{found:#?}");
 }
 
-fn phase(wanted: &'static str) -> impl Fn(&Value) -> bool {
+pub fn phase(wanted: &'static str) -> impl Fn(&Value) -> bool {
     move |report| report["status"]["phase"] == wanted
 }
 
@@ -61,7 +66,7 @@ fn name_of(report: &Value) -> String {
     report["metadata"]["name"].as_str().unwrap().to_owned()
 }
 
-fn start(rig: &Rig, name: &str, end: Timestamp, lead_seconds: i64) -> Operator {
+pub fn start(rig: &Rig, name: &str, end: Timestamp, lead_seconds: i64) -> Operator {
     rig.start_with(name, &[&offset_to(end, SignedDuration::from_secs(lead_seconds))])
 }
 
@@ -157,6 +162,39 @@ async fn m_105_restored_it_goes_on_with_the_open_report(rig: Rig) {
     operator.stop().await;
 }
 
+/// M-95, with a slice that comes late instead of samples: what it says of the period that is over is taken while the
+/// report is Provisional, and refused once it is Closed.
+async fn m_95_late_evidence_is_taken_until_the_report_is_closed(rig: Rig) {
+    // The time of a slice counts where one endpoint changed.
+    rig.core_service("api", 1, 1).await;
+    rig.service("checkout").await;
+    agree_with_grace(&rig, "8s").await;
+    let end = week_end(now());
+    let operator = start(&rig, "op", end, 8);
+    rig.wait_current("gold", "Up").await;
+    let name = name_of(&rig.open_report("gold").await);
+    rig.wait("Report", &name, "Provisional", phase("Provisional")).await;
+    let late = async |ready: usize, at: Timestamp| {
+        let mut slice = slice("api", ready, 1);
+        slice["metadata"]["annotations"] = json!({"endpoints.kubernetes.io/last-change-trigger-time": at.to_string()});
+        rig.put(slice).await;
+    };
+    let began = end - SignedDuration::from_secs(2);
+    late(0, began).await;
+    let down = |report: &Value| ledger(report).last().is_some_and(|entry| entry.state == "Down" && entry.at == began);
+    let provisional = rig.wait("Report", &name, "the late outage", down).await;
+    assert_eq!(provisional["status"]["phase"], "Provisional");
+    let closed = rig.wait("Report", &name, "Closed", phase("Closed")).await;
+    assert_eq!(closed["status"]["parts"][0]["targets"][0]["ms"]["down"], 2000, "{closed:#}");
+    // That it was over before the period ended, nobody hears any more.
+    late(1, end - SignedDuration::from_secs(1)).await;
+    rig.wait_current("gold", "Up").await;
+    rig.settle("op").await;
+    assert_eq!(rig.get("Report", &name).await.unwrap(), closed);
+    assert_conserved(&closed);
+    operator.stop().await;
+}
+
 /// Fault row 2: killed before or after the write that closes, the next operator leaves one closed report, and closes
 /// nothing twice.
 #[tokio::test]
@@ -184,6 +222,10 @@ async fn closing_is_done_once_whenever_the_operator_is_killed() {
             assert_eq!(closed, left, "a closed report is not written again");
         }
         let ended: Vec<_> = ledger(&provisional).into_iter().filter(|entry| entry.at < end).collect();
+        for field in ["sequence", "epoch"] {
+            let of = |report: &Value| report["status"]["ledger"][field].clone();
+            assert_eq!(of(&closed), of(&provisional), "closing leaves {field} as it was, whoever closes");
+        }
         let kept: Vec<_> = ledger(&closed).into_iter().filter(|entry| entry.at < end).collect();
         assert_eq!(kept[..ended.len()], ended[..], "what was proved stays");
         assert_eq!(rig.get("Report", &first).await.unwrap(), closed);

@@ -215,6 +215,19 @@ impl Rig {
         }
     }
 
+    /// A client of an administrator.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// A client of somebody with no rights but those that are bound; the real server only.
+    pub fn client_for(&self, user: &str) -> Client {
+        match &self.server {
+            Server::Real(cluster) => cluster.plane().client_for(user, &[]).unwrap(),
+            Server::Fake(_) => panic!("people need the real server"),
+        }
+    }
+
     pub fn lease_name(&self) -> String {
         format!("assize-{}", self.namespace)
     }
