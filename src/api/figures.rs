@@ -125,11 +125,15 @@ pub struct Outage {
 
 /// What a bounded list leaves out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Omitted {
     /// How many.
     pub count: u32,
     /// Their length together, milliseconds.
     pub ms: i64,
+    /// The longest of them, milliseconds.
+    #[serde(default)]
+    pub longest_ms: i64,
 }
 
 /// A span without observation.
@@ -189,13 +193,17 @@ pub struct RuleChange {
 
 /// What was summed up to keep a ledger small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct RolledUp {
     /// Hours that became sums.
     pub hours: u32,
-    /// Days that became sums.
+    /// Days that became sums, those of weeks included.
     pub days: u32,
     /// Entries inside them.
     pub entries: u32,
+    /// Whether the beginning of a rolling window lies in a sum, all of which is counted as inside.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edge_rolled_up: bool,
 }
 
 /// Digests of all inputs of a report.

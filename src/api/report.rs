@@ -232,6 +232,9 @@ pub struct ServiceReportStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 12))]
     pub rules_changed: Vec<RuleChange>,
+    /// How many earlier ones are not listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rules_changed_omitted: u32,
     /// What was summed up to keep the ledger small; figures never change by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_up: Option<RolledUp>,
@@ -256,6 +259,11 @@ pub struct ServiceReportStatus {
     pub conditions: Vec<Condition>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 /// A span of the period that one version of the agreement judges.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -277,9 +285,9 @@ pub struct Ledger {
     pub sequence: i64,
     /// Leadership under which it was written last.
     pub epoch: i64,
-    /// One line a target.
+    /// One line a target, those of earlier parts included.
     #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into()]))]
-    #[schemars(length(max = 8))]
+    #[schemars(length(max = 32))]
     pub lines: Vec<LedgerLine>,
 }
 
@@ -292,8 +300,9 @@ pub struct LedgerLine {
     #[schemars(length(max = 400), inner(length(max = 192)))]
     pub entries: Vec<String>,
     /// Spans in which the time of each state was put together to keep the ledger small:
-    /// `<from> <to> outages=… outagesMs=… longestMs=… short=… shortMs=… entries=…`, zeros left out.
+    /// `<from> <to> <hour, day or weeks> outages=… outagesMs=… longestMs=… short=… shortMs=… gaps=… gapsMs=…
+    /// longestGapMs=… entries=…`, zeros left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 400), inner(length(max = 192)))]
+    #[schemars(length(max = 516), inner(length(max = 256)))]
     pub rolled: Vec<String>,
 }

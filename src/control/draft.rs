@@ -7,9 +7,14 @@ use crate::api::report::Phase;
 use crate::domain::agreement::Terms;
 use crate::domain::conditions::{Remembered, Transition, write};
 use crate::domain::digest::without_nulls;
+use crate::domain::limits::REPORT_BYTES;
+use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::period::Period;
-use crate::domain::report::Calendars;
+use crate::domain::report::{Calendars, Facts};
+use crate::domain::service::ServiceRules;
 use crate::domain::time::{Instant, Interval};
+use crate::domain::timeline::Bounds;
+use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
 
 use super::fingerprint;
@@ -27,11 +32,39 @@ pub struct Drafted {
     pub transitions: Vec<Transition>,
 }
 
-/// Keeps the ledger of the running period within its bounds.
-pub fn bound_running(record: &mut Record, calendars: &Calendars, now: Instant) {
-    let Some(terms) = record.terms.newest().map(|version| version.value.clone()) else { return };
-    let period = report::ledger_period(&terms, now);
-    record.bound(Interval { from: period.start, to: period.end }, calendars);
+/// Keeps the ledgers of all reports that are not closed yet within their bounds, and the reports themselves below what
+/// a report never exceeds.
+pub fn keep_bounds(
+    record: &mut Record,
+    calendars: &Calendars,
+    service: &Versions<ServiceRules>,
+    known: &[KnownReport],
+    now: Instant,
+) {
+    for period in report::periods(record, known, now) {
+        let span = Interval { from: period.start, to: period.end };
+        record.bound(span, calendars, Bounds::default());
+        while report::may_be_large(record, &period) {
+            let facts = Facts {
+                terms: &record.terms,
+                calendars,
+                service,
+                service_name: &record.service,
+                created: record.created,
+                announced: &NOTHING_ANNOUNCED,
+            };
+            let judging = Judging { record, facts, now, horizon: now };
+            if report::stored_bytes(judging, &period, known) <= REPORT_BYTES {
+                break;
+            }
+            let held = record.held(span);
+            let part = |count: usize| count * 4 / 5;
+            let tighter = Bounds { entries: part(held.entries), hours: part(held.hours), days: part(held.days) };
+            if !record.bound(span, calendars, tighter) {
+                break;
+            }
+        }
+    }
 }
 
 /// When an object that has no figure yet is looked at again.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::api::report::SubjectKind;
 use crate::domain::time::Instant;
-use crate::domain::timeline::Timeline;
+use crate::domain::timeline::{Entry, Timeline};
 
 use super::record::{KnownReport, Record};
 
@@ -40,11 +40,13 @@ impl Record {
 
     /// Takes the states of its Service from an instant on for the lines that measure just that.
     pub fn follow(&mut self, service: &Timeline, from: Instant) {
-        let seen = service.entries_for(from, Instant::MAX);
+        let seen: Vec<Entry> = service.entries_for(from, Instant::MAX).cloned().collect();
         let Some(first) = seen.first().filter(|first| first.at <= from) else { return };
         for line in self.lines.iter_mut().filter(|line| line.components.is_none()) {
             if line.timeline.entries().first().is_none_or(|own| first.at < own.at) {
-                line.timeline = Arc::new(Timeline::from_entries(seen.to_vec()));
+                let mut timeline = Timeline::from_entries(seen.clone());
+                timeline.set_rolled(service.rolled().to_vec());
+                line.timeline = Arc::new(timeline);
             }
         }
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::api::report::{Phase, SubjectKind};
 use crate::api::service::State;
 use crate::domain::agreement::{TargetTerms, Terms};
-use crate::domain::limits::LEDGER_ENTRIES;
+use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::reason::Reason;
-use crate::domain::report::{Calendars, hours_within};
+use crate::domain::report::{Calendars, Facts, bound_ledger};
 use crate::domain::time::Instant;
 use crate::domain::time::Interval;
-use crate::domain::timeline::{Entry, RollUp, Rolled, Timeline, bound};
+use crate::domain::timeline::{Bounds, Entry, Rolled, Timeline};
 use crate::domain::tracker::ServiceTracker;
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
@@ -217,27 +217,24 @@ impl Record {
         written_until
     }
 
-    /// Keeps the ledger of a period within its bounds, without changing a figure.
-    pub fn bound(&mut self, period: Interval, calendars: &Calendars) {
-        let Some(newest) = self.terms.newest().map(|version| version.value.clone()) else { return };
-        let total: usize = self.lines.iter().map(|line| line.timeline.count_in(period)).sum();
-        if total <= LEDGER_ENTRIES {
-            return;
-        }
-        let hours = hours_within(calendars, newest.calendar.as_ref(), period);
-        let cuts: Vec<Instant> = self.terms.all().iter().map(|version| version.since).collect();
-        let min_outage = |name: &Arc<str>| {
-            newest.targets.iter().find(|target| target.name == *name).map_or(0, |target| target.min_outage_ms)
+    /// What the ledger of a period holds.
+    pub fn held(&self, period: Interval) -> Bounds {
+        Bounds::held(self.lines.iter().map(|line| &*line.timeline), period)
+    }
+
+    /// Keeps the ledger of a period within bounds, without changing a figure; returns whether anything was rolled up.
+    pub fn bound(&mut self, period: Interval, calendars: &Calendars, bounds: Bounds) -> bool {
+        let service = Versions::default();
+        let facts = Facts {
+            terms: &self.terms,
+            calendars,
+            service: &service,
+            service_name: &self.service,
+            created: self.created,
+            announced: &NOTHING_ANNOUNCED,
         };
-        let mut lines: Vec<(&mut Timeline, RollUp<'_>)> = self
-            .lines
-            .iter_mut()
-            .map(|line| {
-                let min_outage_ms = min_outage(&line.target);
-                (Arc::make_mut(&mut line.timeline), RollUp { period, hours: &hours, cuts: &cuts, min_outage_ms })
-            })
-            .collect();
-        bound(&mut lines, LEDGER_ENTRIES);
+        let lines = self.lines.iter_mut().map(|line| (&line.target, &mut line.timeline));
+        bound_ledger(lines, facts, period, bounds)
     }
 
     /// Forgets what no report needs any more.
@@ -254,7 +251,7 @@ impl Record {
     pub fn written(&self, period: Interval) -> Vec<WrittenLine> {
         let line = |line: &Line| WrittenLine {
             target: line.target.clone(),
-            entries: line.timeline.entries_for(period.from, period.to).to_vec(),
+            entries: line.timeline.entries_for(period.from, period.to).cloned().collect(),
             rolled: line
                 .timeline
                 .rolled()

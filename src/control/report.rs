@@ -8,8 +8,9 @@ use crate::api::{GROUP, ServiceReportStatus, VERSION};
 use crate::domain::agreement::{TargetTerms, Terms};
 use crate::domain::conditions::Finding;
 use crate::domain::digest::{self, Identity};
+use crate::domain::limits::{LISTED_GAPS, LISTED_OUTAGES, REPORT_BYTES, REPORT_METADATA_BYTES, REPORT_PART_TARGETS};
 use crate::domain::period::{Period, PeriodKey};
-use crate::domain::report::{self as domain, Facts, Judged, Moment, contents, judge, phase_at};
+use crate::domain::report::{self as domain, Facts, Judged, Moment, contents, judge, phase_at, shorten};
 use crate::domain::time::{Instant, Interval};
 use crate::domain::timeline::Rolled;
 
@@ -155,34 +156,14 @@ pub fn status(
 ) -> (ServiceReportStatus, Vec<Finding>, Judged) {
     let (judged, moment) = judging.judge(period);
     let record = judging.record;
-    let zone = &record.terms.newest().expect("a record has terms").value.period.zone;
-    let line = judged.headline().and_then(|target| record.line(&target.terms));
-    let written = contents(judging.facts, &judged, line.as_deref(), moment, zone);
     let ours = known.iter().find(|report| *report.key.name == *name && record.owns(report));
     let sequence = ours.map_or(0, |report| report.sequence);
     // Closing appends nothing: sequence and epoch stay as they were, so that any replica writes the same bytes.
     let epoch = if moment.phase == Phase::Closed { ours.map_or(0, |report| report.epoch) } else { epoch };
-    let proved = moment.horizon.min(period.end);
-    let lost = judging.horizon < judging.now;
-    let mut status = ServiceReportStatus {
-        phase: Some(moment.phase),
-        result: written.result,
-        as_of: Some(moment.as_of.format_in(zone)),
-        proved_until: (lost || moment.phase != Phase::Open).then(|| proved.format_in(zone)),
-        headline: written.headline,
-        parts: written.parts,
-        outages: written.outages,
-        outages_omitted: written.outages_omitted,
-        maintenance: written.maintenance,
-        maintenance_omitted: written.maintenance_omitted,
-        gaps: written.gaps,
-        gaps_omitted: written.gaps_omitted,
-        rules_changed: written.rules_changed,
-        rolled_up: Some(written.rolled_up),
-        inputs: Some(written.inputs),
-        ledger: Some(ledger(record, period, sequence, epoch)),
-        ..ServiceReportStatus::default()
-    };
+    let mut status = unsigned(judging, period, &judged, moment, (sequence, epoch));
+    if may_be_large(record, period) {
+        fit(&mut status, &object(record, period, name, known));
+    }
     if moment.phase == Phase::Closed {
         let before = known.iter().filter(|report| report.end <= period.start && record.owns(report));
         status.previous_digest = before
@@ -198,6 +179,74 @@ pub fn status(
     (status, findings, judged)
 }
 
+/// The status of a report without conditions and digests.
+fn unsigned(
+    judging: Judging<'_>,
+    period: &Period,
+    judged: &Judged,
+    moment: Moment,
+    (sequence, epoch): (i64, i64),
+) -> ServiceReportStatus {
+    let record = judging.record;
+    let zone = &record.terms.newest().expect("a record has terms").value.period.zone;
+    let line = judged.headline().and_then(|target| record.line(&target.terms));
+    let written = contents(judging.facts, judged, line.as_deref(), moment, zone);
+    let proved = moment.horizon.min(period.end);
+    let lost = judging.horizon < judging.now;
+    ServiceReportStatus {
+        phase: Some(moment.phase),
+        result: written.result,
+        as_of: Some(moment.as_of.format_in(zone)),
+        proved_until: (lost || moment.phase != Phase::Open).then(|| proved.format_in(zone)),
+        headline: written.headline,
+        parts: written.parts,
+        outages: written.outages,
+        outages_omitted: written.outages_omitted,
+        maintenance: written.maintenance,
+        maintenance_omitted: written.maintenance_omitted,
+        gaps: written.gaps,
+        gaps_omitted: written.gaps_omitted,
+        rules_changed: written.rules_changed,
+        rules_changed_omitted: written.rules_changed_omitted,
+        rolled_up: Some(written.rolled_up),
+        inputs: Some(written.inputs),
+        ledger: Some(ledger(record, period, sequence, epoch)),
+        ..ServiceReportStatus::default()
+    }
+}
+
+/// Whether a report could exceed its bound, by what each part of it takes at most; most reports are far below.
+pub fn may_be_large(record: &Record, period: &Period) -> bool {
+    let held = record.held(Interval { from: period.start, to: period.end });
+    let listed = (held.entries / 2).min(LISTED_OUTAGES) * 320 + (held.entries / 2).min(LISTED_GAPS) * 180;
+    let targets: usize = record.terms.all().iter().map(|version| version.value.targets.len()).sum();
+    let ledger = held.entries * 140 + (held.hours + held.days) * 200;
+    ledger + listed + targets.min(REPORT_PART_TARGETS) * 1000 + 2 * REPORT_METADATA_BYTES > REPORT_BYTES
+}
+
+/// Bytes of a report as it would be stored, with all of its lists.
+pub fn stored_bytes(judging: Judging<'_>, period: &Period, known: &[KnownReport]) -> usize {
+    let (judged, moment) = judging.judge(period);
+    let name = name(judging.record, period, known);
+    let status = unsigned(judging, period, &judged, moment, (i64::MAX, i64::MAX));
+    bytes(&status, &object(judging.record, period, &name, known))
+}
+
+fn bytes(status: &ServiceReportStatus, object: &Value) -> usize {
+    let length = |json: Result<Vec<u8>, serde_json::Error>| json.map_or(0, |json| json.len());
+    length(serde_json::to_vec(status)) + length(serde_json::to_vec(object)) + REPORT_METADATA_BYTES
+}
+
+/// Shortens the lists of a report that is too large although its ledger cannot be rolled up any further.
+fn fit(status: &mut ServiceReportStatus, object: &Value) {
+    for limit in [LISTED_OUTAGES / 2, LISTED_OUTAGES / 5, 0] {
+        if bytes(status, object) <= REPORT_BYTES {
+            return;
+        }
+        shorten(status, limit);
+    }
+}
+
 fn ledger(record: &Record, period: &Period, sequence: i64, epoch: i64) -> Ledger {
     let zone = &record.terms.newest().expect("a record has terms").value.period.zone;
     let lines = record
@@ -205,17 +254,12 @@ fn ledger(record: &Record, period: &Period, sequence: i64, epoch: i64) -> Ledger
         .iter()
         .map(|line| LedgerLine {
             target: line.target.to_string(),
-            entries: line
-                .timeline
-                .entries_for(period.start, period.end)
-                .iter()
-                .map(|entry| entry.format(zone))
-                .collect(),
+            entries: line.timeline.entries_for(period.start, period.end).map(|entry| entry.format(zone)).collect(),
             rolled: line
                 .timeline
                 .rolled()
                 .iter()
-                .filter(|rolled| rolled.span().intersect(&Interval { from: period.start, to: period.end }).is_some())
+                .filter(|rolled| rolled.span.intersect(&Interval { from: period.start, to: period.end }).is_some())
                 .map(Rolled::format)
                 .collect(),
         })

@@ -10,6 +10,7 @@ use crate::domain::limits::CYCLE_NAMES;
 use crate::domain::period::rolling_window;
 use crate::domain::readiness::Observation;
 use crate::domain::reason::Reason;
+use crate::domain::report::with_rolled_edge;
 use crate::domain::service::{Composite, ServiceRules};
 use crate::domain::time::{Instant, Interval};
 use crate::domain::tracker::ServiceTracker;
@@ -88,6 +89,7 @@ fn availability(entry: &ServiceEntry, composite: Composite, now: Instant, horizo
     let Some(first) = line.timeline.entries().first().map(|first| first.at) else { return status };
     let window = rolling_window(30, now);
     let Some(observed) = Interval::new(window.from.max(first), now) else { return status };
+    let observed = with_rolled_edge(observed, &line.timeline);
     if first > window.from {
         status.history_since = Some(first.format_utc());
     }

@@ -209,11 +209,15 @@ impl Terms {
     }
 
     /// Whether it measures what `kubectl get its` shows, so that the Service needs no report of its own: a Readiness
-    /// target over the state of the Service, in calendar months of UTC.
+    /// target over the state of the Service, in calendar months of UTC. One that takes short outages as Up does not: what
+    /// is rolled up keeps only its sum of them, and the Service counts them.
     pub fn covers_service(&self) -> bool {
         self.period.kind == period::PeriodKind::CalendarMonth
             && self.period.zone == TimeZone::UTC
-            && self.targets.iter().any(|target| target.limits.is_none() && target.components.is_none())
+            && self
+                .targets
+                .iter()
+                .any(|target| target.limits.is_none() && target.components.is_none() && target.min_outage_ms == 0)
     }
 
     /// The calendars it names, each once: of the service hours and of standing windows.

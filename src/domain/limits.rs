@@ -4,6 +4,20 @@
 /// most 120 bytes keep the report below 50 kB.
 pub const LEDGER_ENTRIES: usize = 400;
 
+/// Sums of hours in a report's ledger in all lines; beyond, the oldest day with such sums becomes one.
+pub const LEDGER_HOUR_SUMS: usize = 150;
+
+/// Sums of days in a report's ledger in all lines: a year. Beyond, the oldest week becomes one.
+pub const LEDGER_DAY_SUMS: usize = 366;
+
+/// Bytes of a report as it is stored, above which its ledger is rolled up further: 2 kB below what a report never
+/// exceeds, for what grows between two looks.
+pub const REPORT_BYTES: usize = 48_000;
+
+/// Bytes that are reserved in a report for its conditions and digests, and for what the API server adds to it: uid,
+/// versions and `managedFields`.
+pub const REPORT_METADATA_BYTES: usize = 4_000;
+
 /// Outages a report lists; the others are counted and summed.
 pub const LISTED_OUTAGES: usize = 50;
 
@@ -18,6 +32,9 @@ pub const LISTED_RULE_CHANGES: usize = 12;
 
 /// Parts of a report: amendments within one period.
 pub const REPORT_PARTS: usize = 12;
+
+/// Targets of all parts of a report together: each has its own figures, of about 900 bytes.
+pub const REPORT_PART_TARGETS: usize = 32;
 
 /// Bytes of an agreement's canonical spec; etcd rows stay small, and a spec is kept in every version record.
 pub const AGREEMENT_SPEC_BYTES: usize = 8 * 1024;

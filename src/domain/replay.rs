@@ -3,6 +3,7 @@
 mod approvals;
 mod event;
 mod gaps;
+mod ledger;
 mod recorder;
 mod versions;
 
@@ -130,11 +131,6 @@ impl Replay {
         }
     }
 
-    /// The line of a target.
-    pub fn line(&self, name: &str) -> Option<Arc<Timeline>> {
-        self.lines.get(name).cloned()
-    }
-
     /// The instant of the figures, unless another is asked for: the last of the log.
     pub fn default_instant(&self) -> Result<Instant, ReplayError> {
         self.last.ok_or(ReplayError::Empty)
@@ -154,14 +150,14 @@ impl Replay {
 
     /// Judges a period for an instant. Proof ends there; a closed period is judged as of its closing, by what was
     /// approved before it.
-    pub fn judge(&self, period: &Period, as_of: Instant) -> (Judged, Moment) {
+    pub fn judge(&self, lines: &HashMap<Arc<str>, Arc<Timeline>>, period: &Period, as_of: Instant) -> (Judged, Moment) {
         let grace_ms = self.terms.newest().map_or(0, |version| version.value.grace_ms);
         let closing = period.end.plus_ms(grace_ms);
         let moment =
             Moment { as_of: as_of.min(closing), horizon: as_of.min(closing), phase: phase_at(period, grace_ms, as_of) };
         let announced = self.announced.known_by(as_of.min(closing.minus_ms(1)));
         let facts = Facts { announced: &announced, ..self.facts() };
-        (judge(facts, |target| self.line(&target.name), period, moment), moment)
+        (judge(facts, |target| lines.get(&target.name).cloned(), period, moment), moment)
     }
 
     /// Names of components and of dependencies, of all versions of the Service.

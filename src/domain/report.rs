@@ -3,7 +3,11 @@
 //! Controllers, `assize replay` and `assize report` all call [`judge`]; nothing is computed twice in two ways.
 
 mod contents;
+mod ledger;
 mod outages;
+#[cfg(test)]
+mod properties;
+mod rolled;
 mod stages;
 mod tally;
 mod windows;
@@ -17,18 +21,19 @@ use crate::api::service::State;
 use super::accounting::{ClassSums, Figures, Judgement, Verdict};
 use super::agreement::{TargetTerms, Terms};
 use super::calendar::Calendar;
-use super::limits::REPORT_PARTS;
 use super::maintenance::Announced;
 use super::period::{Period, rolling_window};
 use super::time::{DAY_MS, Instant, Interval};
 use super::timeline::{DownRun, Timeline};
-use super::version::Versions;
+use super::version::{Version, Versions};
 use outages::Counted;
 use stages::{CapPeriods, Line, Survey, lines_of};
 use tally::{StageTally, add_short, tally};
 
-pub use contents::{Contents, contents, headline, time_zone_database};
-pub use windows::{JudgedWindow, next_window_edge, roll_up_cuts};
+pub use contents::{Contents, contents, headline, shorten, time_zone_database};
+pub use ledger::{amendment_beyond, bound_ledger, roll_up_rules};
+pub use rolled::{RolledSums, with_rolled_edge};
+pub use windows::{JudgedWindow, next_window_edge};
 
 /// The calendars that agreements name, with their versions.
 pub type Calendars = HashMap<Arc<str>, Versions<Calendar>>;
@@ -115,10 +120,12 @@ pub struct Judged {
     pub parts: Vec<JudgedPart>,
     /// Worst verdict of the contractual targets of all parts; none without any.
     pub verdict: Option<Verdict>,
-    /// Outages with counted time, in order.
+    /// Outages with counted time, in order; those that were rolled up are in `rolled`.
     pub outages: Vec<CountedOutage>,
     /// The windows that began, in order.
     pub windows: Vec<JudgedWindow>,
+    /// What was rolled up in its lines.
+    pub rolled: RolledSums,
 }
 
 /// An outage with its counted time.
@@ -135,6 +142,17 @@ pub struct CountedOutage {
 }
 
 impl Judged {
+    fn nothing(window: Interval) -> Self {
+        Self {
+            window,
+            parts: Vec::new(),
+            verdict: None,
+            outages: Vec::new(),
+            windows: Vec::new(),
+            rolled: RolledSums::default(),
+        }
+    }
+
     /// The headline target of the newest part.
     pub fn headline(&self) -> Option<&JudgedTarget> {
         self.parts.last().and_then(|part| part.targets.get(part.headline))
@@ -189,7 +207,9 @@ pub fn judge(
         Some(days) => rolling_window(days, moment.as_of.min(period.end)),
         None => Interval { from: period.start, to: period.end },
     };
-    let mut judged = Judged { window, parts: Vec::new(), verdict: None, outages: Vec::new(), windows: Vec::new() };
+    let exact = window;
+    let window = if rolling.is_some() { rolled::with_rolled_edges(facts, window, &line) } else { window };
+    let mut judged = Judged::nothing(window);
     let Some(rules) = first.map(|version| &version.value.period) else { return judged };
     let caps = if rolling.is_some() { CapPeriods::Calendar } else { CapPeriods::Whole };
     let lines = lines_of(facts, &line, window, moment.horizon);
@@ -210,6 +230,7 @@ pub fn judge(
         .max();
     judged.outages = outages::listed(&counted);
     judged.windows = windows::judged(&survey, &counted, moment.as_of);
+    judged.rolled = RolledSums { edge: window != exact, ..rolled::sums(&judged, &line) };
     judged
 }
 
@@ -238,9 +259,9 @@ pub fn class_sums(
 
 /// The parts of a window: a change of the judged terms begins another; other edits do not. Outside the term there is
 /// none.
-fn parts_of(facts: Facts<'_>, window: Interval) -> Vec<(Interval, &super::version::Version<Terms>)> {
-    let mut parts: Vec<(Interval, &super::version::Version<Terms>)> = Vec::new();
-    for (span, version) in facts.terms.within(window) {
+fn parts(terms: &Versions<Terms>, created: Instant, window: Interval) -> Vec<(Interval, &Version<Terms>)> {
+    let mut parts: Vec<(Interval, &Version<Terms>)> = Vec::new();
+    for (span, version) in terms.within(window) {
         if let Some((last, before)) = parts.last_mut()
             && before.value.judged == version.value.judged
             && last.to == span.from
@@ -252,8 +273,7 @@ fn parts_of(facts: Facts<'_>, window: Interval) -> Vec<(Interval, &super::versio
     }
     parts
         .into_iter()
-        .filter_map(|(span, version)| version.value.in_term(span, facts.created).map(|span| (span, version)))
-        .take(REPORT_PARTS)
+        .filter_map(|(span, version)| version.value.in_term(span, created).map(|span| (span, version)))
         .collect()
 }
 

@@ -3,12 +3,16 @@
 //! It is what a ledger line holds. States, not classes: hours, windows and late evidence are applied on reading, in
 //! the versions in force at each instant.
 
+mod bound;
 mod fill;
 mod roll_up;
+mod rolled;
 
 use std::sync::Arc;
 
-pub use roll_up::{RollUp, Rolled, bound};
+pub use bound::{Bounds, Line, bound};
+pub use roll_up::{LineRules, PartRules, RollUp};
+pub use rolled::{Level, Rolled, RolledError};
 
 use jiff::tz::TimeZone;
 
@@ -194,15 +198,60 @@ impl Timeline {
     pub fn forget_before(&mut self, instant: Instant) {
         let keep = self.first_needed(instant);
         self.entries.drain(..keep);
-        self.rolled.retain(|rolled| rolled.to > instant.as_ms());
+        self.rolled.retain(|rolled| rolled.span.to > instant);
     }
 
-    /// The entries that a ledger for `[from, to)` holds: those inside, and before them the run in force at `from` with
-    /// its true beginning, so that an outage across a period's edge stays one outage.
-    pub fn entries_for(&self, from: Instant, to: Instant) -> &[Entry] {
-        let first = self.first_needed(from);
+    /// The entries that a ledger for `[from, to)` holds: those inside, and before them the one in force at `from`; of an
+    /// outage that was in force then also its true beginning, so that across a period's edge it stays one outage.
+    pub fn entries_for(&self, from: Instant, to: Instant) -> impl Iterator<Item = &Entry> {
+        let in_force = self.entries.partition_point(|entry| entry.at <= from).saturating_sub(1);
         let end = self.entries.partition_point(|entry| entry.at < to);
-        &self.entries[first.min(end)..end]
+        let first = Some(self.first_needed(from)).filter(|first| *first < in_force.min(end));
+        first.map(|first| &self.entries[first]).into_iter().chain(&self.entries[in_force.min(end)..end])
+    }
+
+    /// The spans that were rolled up, in order.
+    pub fn rolled(&self) -> &[Rolled] {
+        &self.rolled
+    }
+
+    /// Notes spans that were rolled up before, as a ledger holds them.
+    pub fn set_rolled(&mut self, mut rolled: Vec<Rolled>) {
+        rolled.sort_by_key(|rolled| (rolled.span.from, std::cmp::Reverse(rolled.span.to)));
+        rolled.dedup_by(|next, kept| next.span.from < kept.span.to);
+        self.rolled = rolled;
+    }
+
+    /// The rolled-up span that an instant lies in.
+    pub fn rolled_at(&self, at: Instant) -> Option<&Rolled> {
+        let next = self.rolled.partition_point(|rolled| rolled.span.to <= at);
+        self.rolled.get(next).filter(|rolled| rolled.span.contains(at))
+    }
+
+    /// The rolled-up span of which an interval covers a part but not all. Its instants are lost, so nothing can be said
+    /// of a part of it: an exclusion of such an interval is refused.
+    pub fn rolled_in_part(&self, interval: Interval) -> Option<&Rolled> {
+        let inside = |rolled: &Rolled| interval.from <= rolled.span.from && rolled.span.to <= interval.to;
+        self.rolled.iter().find(|rolled| rolled.span.intersect(&interval).is_some() && !inside(rolled))
+    }
+
+    /// How many entries the ledger of a period holds.
+    pub fn count_in(&self, period: Interval) -> usize {
+        self.entries_for(period.from, period.to).count()
+    }
+
+    /// The entries within a span.
+    pub fn entries_in(&self, span: Interval) -> &[Entry] {
+        let first = self.entries.partition_point(|entry| entry.at < span.from);
+        let end = self.entries.partition_point(|entry| entry.at < span.to);
+        &self.entries[first..end.max(first)]
+    }
+
+    /// What was known at an instant: without what came later.
+    #[must_use]
+    pub fn until(&self, instant: Instant) -> Self {
+        let end = self.entries.partition_point(|entry| entry.at < instant);
+        Self { entries: self.entries[..end].to_vec(), rolled: self.rolled.clone() }
     }
 
     fn first_needed(&self, instant: Instant) -> usize {
@@ -273,6 +322,8 @@ impl Timeline {
             .down_runs(horizon)
             .into_iter()
             .filter(|run| !run.open && run.span.length_ms() < min_outage_ms)
+            // What was rolled up was settled then.
+            .filter(|run| self.rolled_at(run.span.from).is_none())
             .map(|run| run.span)
             .collect();
         // Runs are in order and disjoint: the first that ends later is the only one that can hold an instant.
@@ -356,7 +407,7 @@ mod tests {
             Entry::live(at(15), State::Down, None, Reason::NoneReady),
             entry(30, State::Up),
         ]);
-        let kept: Vec<_> = timeline.entries_for(at(20), at(30)).iter().map(|e| e.at.as_ms()).collect();
+        let kept: Vec<_> = timeline.entries_for(at(20), at(30)).map(|e| e.at.as_ms()).collect();
         assert_eq!(kept, [10, 15]);
         let mut forgotten = timeline.clone();
         forgotten.forget_before(at(20));

@@ -56,6 +56,9 @@ pub struct Document {
     pub gaps_omitted: Option<Omitted>,
     /// Other rules that changed.
     pub rules_changed: Vec<RuleChange>,
+    /// How many earlier ones are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rules_changed_omitted: u32,
     /// What was summed up.
     pub rolled_up: RolledUp,
     /// Digests of all inputs.
@@ -89,10 +92,11 @@ pub struct DocumentPeriod {
 impl Document {
     /// The report of a replayed log for one period and instant.
     pub fn from_replay(replay: &Replay, period: &Period, as_of: Instant) -> Self {
-        let (judged, moment) = replay.judge(period, as_of);
+        let lines = replay.ledger(period, as_of);
+        let (judged, moment) = replay.judge(&lines, period, as_of);
         let rules = &replay.terms.newest().expect("a replay has terms").value.period;
         let zone = &rules.zone;
-        let line = judged.headline().and_then(|target| replay.line(&target.terms.name));
+        let line = judged.headline().and_then(|target| lines.get(&target.terms.name).cloned());
         let written: Contents = contents(replay.facts(), &judged, line.as_deref(), moment, zone);
         let (namespace, name) = &replay.agreement;
         let closed = moment.phase == Phase::Closed;
@@ -121,6 +125,7 @@ impl Document {
             gaps: written.gaps,
             gaps_omitted: written.gaps_omitted,
             rules_changed: written.rules_changed,
+            rules_changed_omitted: written.rules_changed_omitted,
             rolled_up: written.rolled_up,
             inputs: Some(ReportInputs { events: Some(replay.events as u64), ..written.inputs }),
             previous_digest: None,
@@ -159,6 +164,7 @@ impl Document {
             gaps: status.gaps,
             gaps_omitted: status.gaps_omitted,
             rules_changed: status.rules_changed,
+            rules_changed_omitted: status.rules_changed_omitted,
             rolled_up: status.rolled_up.unwrap_or_default(),
             inputs: status.inputs,
             previous_digest: status.previous_digest,
@@ -171,6 +177,11 @@ impl Document {
     pub fn is_missed(&self) -> bool {
         matches!(self.result.as_deref(), Some("Missed" | "Breached"))
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn kind_name(period: &Period) -> &'static str {

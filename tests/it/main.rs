@@ -10,3 +10,4 @@ mod cluster;
 mod generated;
 mod operator;
 mod validation;
+mod world;

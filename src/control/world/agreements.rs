@@ -10,7 +10,9 @@ use crate::control::record::Record;
 use crate::control::subject::{Subject, Writing};
 use crate::control::versions::Seen;
 use crate::domain::agreement::{Terms, spec_digest};
+use crate::domain::report::amendment_beyond;
 use crate::domain::time::{Instant, Interval};
+use crate::domain::version::Version;
 use crate::observe::facts::ObjectKey;
 
 use super::World;
@@ -45,6 +47,7 @@ impl World {
             generation: 0,
             seen_at: None,
             kind: seen.spec.kind.unwrap_or_default(),
+            waiting: None,
             problems: Vec::new(),
             is_restored: false,
             record: None,
@@ -60,39 +63,68 @@ impl World {
         entry.writing.written.shown = shown;
         entry.writing.written.conditions = remember(Some(&status.conditions));
         let digest: Arc<str> = spec_digest(&key.namespace, &key.name, &seen.spec).into();
+        entry.waiting = None;
         match Terms::from_spec(&seen.spec) {
             Err(problems) => entry.problems = problems,
             Ok(terms) => {
                 entry.problems.clear();
-                let service = terms.service.clone();
                 let accepted = accepted_at(raw, entry.seen_at.replace(now), now);
                 let spec = serde_json::to_string(&seen.spec).unwrap_or_default();
                 let first = seen.metadata.created().unwrap_or(created);
-                let terms = Arc::new(terms);
-                let newest = terms.clone();
-                let before = entry.record.as_ref().and_then(|record| record.terms.newest());
-                let before = before.map(|version| version.value.clone());
-                let version = Seen { digest, value: terms, spec, accepted, created: first };
-                self.versions.agreements.see(&key, version);
-                let (versions, is_restored) = self.versions.agreements.of_object(&key);
-                entry.is_restored = is_restored;
-                if let Some(record) = &mut entry.record {
-                    record.terms = versions;
-                    record.match_lines();
-                } else {
-                    let kind = SubjectKind::ServiceLevelAgreement;
-                    entry.record = Some(Record::new(kind, key.clone(), &uid, created, service.clone(), versions));
-                }
-                let service_key = ObjectKey::new(key.namespace.clone(), service);
-                self.enter_agreement(&key, &service_key, &newest, before.as_deref());
-                if self.started.is_some() {
-                    self.restore_agreement(&key);
-                    self.agreement_look(&key, &service_key, created, now);
-                }
-                self.queue.mark(Subject::Service(service_key));
+                let version = Seen { digest, value: Arc::new(terms), spec, accepted, created: first };
+                self.amend(&key, version, created, now);
             }
         }
         self.queue.mark(Subject::Agreement(key));
+    }
+
+    /// Takes over the terms of an agreement: the first, or an amendment, which waits if the running report has no room
+    /// for another part.
+    fn amend(&mut self, key: &ObjectKey, version: Seen<Terms>, created: Instant, now: Instant) {
+        let known = self.versions.agreements.known(key);
+        let Some(entry) = self.agreements.get_mut(key) else { return };
+        if let Some(refused) = amendment_beyond(&known, created, &amendment(&version, version.accepted)) {
+            entry.problems = vec![refused];
+            entry.waiting = Some(version);
+            return;
+        }
+        let newest = version.value.clone();
+        let service = newest.service.clone();
+        let before = entry.record.as_ref().and_then(|record| record.terms.newest());
+        let before = before.map(|version| version.value.clone());
+        self.versions.agreements.see(key, version);
+        let (versions, is_restored) = self.versions.agreements.of_object(key);
+        entry.is_restored = is_restored;
+        if let Some(record) = &mut entry.record {
+            record.terms = versions;
+            record.match_lines();
+        } else {
+            let kind = SubjectKind::ServiceLevelAgreement;
+            let uid = entry.uid.clone();
+            entry.record = Some(Record::new(kind, key.clone(), &uid, created, service.clone(), versions));
+        }
+        let service_key = ObjectKey::new(key.namespace.clone(), service);
+        self.enter_agreement(key, &service_key, &newest, before.as_deref());
+        if self.started.is_some() {
+            self.restore_agreement(key);
+            self.agreement_look(key, &service_key, created, now);
+        }
+        self.queue.mark(Subject::Service(service_key));
+    }
+
+    /// Looks at an amendment that waits: it comes into force with the period after the one that had no room for it.
+    pub(super) fn retry_amendment(&mut self, key: &ObjectKey, now: Instant) {
+        let Some(entry) = self.agreements.get_mut(key) else { return };
+        let (Some(waiting), Some(record)) = (&entry.waiting, &entry.record) else { return };
+        let created = record.created;
+        let running = record.terms.newest().map_or(now, |newest| newest.value.period_at(now).start);
+        let since = if waiting.accepted < running { running } else { now };
+        if amendment_beyond(&record.terms, created, &amendment(waiting, since)).is_none()
+            && let Some(waiting) = entry.waiting.take()
+        {
+            entry.problems.clear();
+            self.amend(key, Seen { accepted: since, ..waiting }, created, now);
+        }
     }
 
     /// Enters an agreement where the objects that its terms name will look for it, and plans those anew.
@@ -156,4 +188,9 @@ impl World {
             self.queue.mark(Subject::Service(service));
         }
     }
+}
+
+/// A version as it would be in force from an instant on.
+fn amendment(seen: &Seen<Terms>, since: Instant) -> Version<Terms> {
+    Version { since, digest: seen.digest.clone(), value: seen.value.clone() }
 }

@@ -13,7 +13,9 @@ use crate::api::values::LocalReference;
 use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
 use crate::control::record::Record;
 use crate::control::subject::Writing;
+use crate::control::versions::Seen;
 use crate::domain::accounting::Verdict;
+use crate::domain::agreement::Terms;
 use crate::domain::service::ServiceRules;
 use crate::domain::time::Instant;
 use crate::domain::tracker::ServiceTracker;
@@ -70,6 +72,8 @@ pub struct AgreementEntry {
     pub seen_at: Option<Instant>,
     /// Its type.
     pub kind: AgreementType,
+    /// An amendment that is refused until the running report has room for another part.
+    pub waiting: Option<Seen<Terms>>,
     /// What is wrong with the newest spec; the last valid one stays in use.
     pub problems: Vec<Violation>,
     /// Whether it was made anew with the spec that was in force last.

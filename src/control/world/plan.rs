@@ -7,9 +7,9 @@ use crate::api::report::SubjectKind;
 use crate::api::service::State;
 use crate::control::agreement::{self, Obstacle, Shown};
 use crate::control::draft::{
-    KEPT_MS, bound_running, draft, kept_ms, last_report, plan_reports, refresh_deadline, status_write,
+    KEPT_MS, draft, keep_bounds, kept_ms, last_report, plan_reports, refresh_deadline, status_write,
 };
-use crate::control::record::Record;
+use crate::control::record::{KnownReport, Record};
 use crate::control::report::{self, Judging};
 use crate::control::subject::{Batch, Resource, Subject, Writing};
 use crate::control::{calendar, fingerprint, service};
@@ -17,6 +17,7 @@ use crate::domain::accounting::Verdict;
 use crate::domain::conditions::write;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::report::{Calendars, Facts, next_window_edge};
+use crate::domain::service::ServiceRules;
 use crate::domain::time::Instant;
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
@@ -129,7 +130,7 @@ impl World {
         let entry = self.services.get_mut(key)?;
         let grown = std::mem::take(&mut entry.record.grown);
         if grown {
-            bound_running(&mut entry.record, &self.calendar_versions, now);
+            keep_bounds(&mut entry.record, &self.calendar_versions, &entry.versions, &known, now);
         }
         entry.record.forget_before(now.minus_ms(KEPT_MS));
         let entry = &*entry;
@@ -170,6 +171,7 @@ impl World {
 
     fn plan_agreement(&mut self, key: &ObjectKey, epoch: i64, now: Instant) -> Option<Batch> {
         self.find_line(key);
+        self.retry_amendment(key, now);
         let known = self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone())).cloned().unwrap_or_default();
         let entry = self.agreements.get_mut(key)?;
         entry.planned = true;
@@ -177,7 +179,10 @@ impl World {
         let Some(record) = entry.record.as_mut() else {
             return Some(invalid_agreement(key, entry, batch, now));
         };
-        let grown = bound_record(record, &self.calendar_versions, now);
+        let no_versions = Versions::default();
+        let service = self.services.get(&ObjectKey::new(key.namespace.clone(), record.service.clone()));
+        let versions = service.map_or(&no_versions, |service| &service.versions);
+        let grown = bound_record(record, &self.calendar_versions, versions, &known, now);
         let entry = &self.agreements[key];
         let record = entry.record.as_ref().expect("looked up above");
         let service_key = ObjectKey::new(key.namespace.clone(), record.service.clone());
@@ -230,9 +235,10 @@ impl World {
         }
         let refresh = refresh_of(&status, &entry.writing, now);
         let verdict = shown.judged.and_then(|judged| judged.verdict);
+        let amendment = entry.waiting.as_ref().map(|_| period.end.min(now.plus_ms(AMENDMENT_RETRY_MS)));
         let ends = [Some(version.value.end()), review_due].into_iter().flatten();
         let ends = ends.filter(|end| *end > now && *end < Instant::MAX);
-        let deadline = [edge, refresh, change, window_edge].into_iter().flatten().chain(ends).min();
+        let deadline = [edge, refresh, change, window_edge, amendment].into_iter().flatten().chain(ends).min();
         self.queue.mark_at(Subject::Agreement(key.clone()), deadline);
         self.remember_plan(key, service_key, window_edge, verdict);
         Some(batch)
@@ -250,15 +256,24 @@ impl World {
 }
 
 /// Keeps the record of an agreement within its bounds; returns whether it grew since the last plan.
-fn bound_record(record: &mut Record, calendars: &Calendars, now: Instant) -> bool {
+fn bound_record(
+    record: &mut Record,
+    calendars: &Calendars,
+    service: &Versions<ServiceRules>,
+    known: &[KnownReport],
+    now: Instant,
+) -> bool {
     let grown = std::mem::take(&mut record.grown);
     if grown {
-        bound_running(record, calendars, now);
+        keep_bounds(record, calendars, service, known, now);
     }
     let kept = record.terms.newest().map_or(0, |version| kept_ms(&version.value));
     record.forget_before(now.minus_ms(kept));
     grown
 }
+
+/// How often a refused amendment is looked at again, before the period's end: parts leave a rolling window at any time.
+const AMENDMENT_RETRY_MS: i64 = 3_600_000;
 
 /// When the figures of an agreement are written again though nothing happens.
 fn refresh_of(status: &ServiceLevelAgreementStatus, writing: &Writing, now: Instant) -> Option<Instant> {

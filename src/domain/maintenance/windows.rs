@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::report::Calendars;
-use crate::domain::time::{Instant, Interval};
+use crate::domain::time::Interval;
 
 use super::announced::{AgreedExclusion, Announced, ApprovedChange};
 use super::terms::MaintenanceTerms;
@@ -239,11 +239,6 @@ impl Windows {
         self.list = order.into_iter().map(|index| self.list[index].clone()).collect();
         self.known.clear();
         self
-    }
-
-    /// The instants within a span at which a window begins or ends.
-    pub fn edges(slices: &[Slice]) -> impl Iterator<Item = Instant> + '_ {
-        slices.iter().flat_map(|slice| [slice.span.from, slice.span.to])
     }
 }
 

@@ -7,7 +7,7 @@ use crate::domain::agreement::{Terms, spec_digest};
 use crate::domain::calendar::Calendar;
 use crate::domain::calendar_spec::read_spec;
 use crate::domain::digest::{self, Identity};
-use crate::domain::report::Calendars;
+use crate::domain::report::{Calendars, amendment_beyond};
 use crate::domain::service::ServiceRules;
 use crate::domain::time::Instant;
 use crate::domain::version::{Version, Versions};
@@ -41,7 +41,11 @@ impl Replay {
                 if let Some(missing) = missing_calendar(&terms, &self.calendars) {
                     return Err(wrong(&missing));
                 }
-                self.terms.accept(terms_version(objects, spec, terms, event.at));
+                let version = terms_version(objects, spec, terms, event.at);
+                if let Some(refused) = amendment_beyond(&self.terms, self.created, &version) {
+                    return Err(wrong(&refused));
+                }
+                self.terms.accept(version);
             }
             EventKind::Service { spec } => {
                 let rules = ServiceRules::from_spec(spec).map_err(|all| wrong(&all[0]))?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::api::ServiceReportStatus;
 use crate::api::agreement::Headline;
 use crate::api::report::{
     Gap, Maintenance, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, TargetFigures,
@@ -14,8 +15,8 @@ use crate::domain::decimal::Fraction;
 use crate::domain::duration::format_seconds_ceiling;
 use crate::domain::limits::{LISTED_GAPS, LISTED_OUTAGES, LISTED_RULE_CHANGES};
 use crate::domain::reason::Reason;
-use crate::domain::time::{HOUR_MS, Instant, Interval};
-use crate::domain::timeline::{Rolled, Source, Timeline};
+use crate::domain::time::{Instant, Interval};
+use crate::domain::timeline::{Source, Timeline};
 
 use super::{Facts, Judged, JudgedTarget, Moment, windows};
 
@@ -42,6 +43,8 @@ pub struct Contents {
     pub gaps_omitted: Option<Omitted>,
     /// Other rules that changed.
     pub rules_changed: Vec<RuleChange>,
+    /// How many others there were.
+    pub rules_changed_omitted: u32,
     /// Digests of all inputs.
     pub inputs: ReportInputs,
     /// What was summed up.
@@ -57,14 +60,10 @@ pub fn contents(
     zone: &TimeZone,
 ) -> Contents {
     let elapsed_to = moment.as_of.min(judged.window.to);
-    let rolled: Vec<&Rolled> = headline_line
-        .into_iter()
-        .flat_map(Timeline::rolled)
-        .filter(|rolled| rolled.span().intersect(&judged.window).is_some())
-        .collect();
-    let (outages, outages_omitted) = write_outages(judged, &rolled, zone);
+    let (outages, outages_omitted) = write_outages(judged, zone);
     let (gaps, gaps_omitted) = headline_line.map_or((Vec::new(), None), |line| write_gaps(judged, line, moment, zone));
     let (maintenance, maintenance_omitted) = windows::written(&judged.windows, zone);
+    let (rules_changed, rules_changed_omitted) = rules_changed(facts, judged, zone);
     let newest = facts.terms.at(elapsed_to.minus_ms(1)).or_else(|| facts.terms.newest());
     let calendar =
         newest.and_then(|version| version.value.calendar.as_ref()).and_then(|name| facts.calendars.get(name));
@@ -88,7 +87,8 @@ pub fn contents(
         maintenance_omitted,
         gaps,
         gaps_omitted,
-        rules_changed: rules_changed(facts, judged, zone),
+        rules_changed,
+        rules_changed_omitted,
         inputs: ReportInputs {
             terms: newest.map(|version| version.digest.to_string()),
             calendar: calendar.and_then(|versions| versions.at(last)).map(|version| version.digest.to_string()),
@@ -96,13 +96,8 @@ pub fn contents(
             events: None,
             time_zone_database: time_zone_database().to_owned(),
         },
-        rolled_up: rolled_up(&rolled),
+        rolled_up: judged.rolled.rolled_up(),
     }
-}
-
-fn rolled_up(rolled: &[&Rolled]) -> RolledUp {
-    let hours = rolled.iter().filter(|span| span.span().length_ms() <= HOUR_MS).count() as u32;
-    RolledUp { hours, days: rolled.len() as u32 - hours, entries: rolled.iter().map(|span| span.entries).sum() }
 }
 
 /// Version of the time zone database that is built in.
@@ -182,7 +177,11 @@ pub(super) fn keep_longest<T>(
         list.iter().enumerate().map(|(index, item)| (length_ms(item), index)).collect();
     lengths.sort_by_key(|&(length, index)| (std::cmp::Reverse(length), index));
     let dropped: std::collections::HashSet<usize> = lengths[limit..].iter().map(|&(_, index)| index).collect();
-    let omitted = Omitted { count: dropped.len() as u32, ms: lengths[limit..].iter().map(|&(length, _)| length).sum() };
+    let omitted = Omitted {
+        count: dropped.len() as u32,
+        ms: lengths[limit..].iter().map(|&(length, _)| length).sum(),
+        longest_ms: lengths[limit].0,
+    };
     let mut index = 0;
     list.retain(|_| {
         index += 1;
@@ -191,7 +190,28 @@ pub(super) fn keep_longest<T>(
     (list, Some(omitted))
 }
 
-fn write_outages(judged: &Judged, rolled: &[&Rolled], zone: &TimeZone) -> (Vec<Outage>, Option<Omitted>) {
+/// What two lists leave out, together.
+fn omitted_together(one: Option<Omitted>, other: Omitted) -> Option<Omitted> {
+    let one = one.unwrap_or_default();
+    let both = Omitted {
+        count: one.count + other.count,
+        ms: one.ms + other.ms,
+        longest_ms: one.longest_ms.max(other.longest_ms),
+    };
+    Some(both).filter(|omitted| omitted.count > 0)
+}
+
+/// Shortens the lists of a report to the `limit` longest of each; the others are counted and summed.
+pub fn shorten(status: &mut ServiceReportStatus, limit: usize) {
+    let (outages, omitted) = keep_longest(std::mem::take(&mut status.outages), limit, |outage| outage.ms);
+    status.outages = outages;
+    status.outages_omitted = omitted_together(status.outages_omitted, omitted.unwrap_or_default());
+    let (gaps, omitted) = keep_longest(std::mem::take(&mut status.gaps), limit, |gap| gap.unknown_ms);
+    status.gaps = gaps;
+    status.gaps_omitted = omitted_together(status.gaps_omitted, omitted.unwrap_or_default());
+}
+
+fn write_outages(judged: &Judged, zone: &TimeZone) -> (Vec<Outage>, Option<Omitted>) {
     let several = judged.parts.iter().any(|part| part.targets.len() > 1);
     let (kept, omitted) = keep_longest(judged.outages.clone(), LISTED_OUTAGES, |outage| outage.run.span.length_ms());
     let written = kept
@@ -208,11 +228,7 @@ fn write_outages(judged: &Judged, rolled: &[&Rolled], zone: &TimeZone) -> (Vec<O
             detection_lag_ms: 0,
         })
         .collect();
-    let count: u32 = rolled.iter().map(|span| span.outages).sum();
-    let ms: i64 = rolled.iter().map(|span| span.outages_ms).sum();
-    let omitted = omitted.unwrap_or_default();
-    let omitted = Omitted { count: omitted.count + count, ms: omitted.ms + ms };
-    (written, Some(omitted).filter(|omitted| omitted.count > 0))
+    (written, omitted_together(omitted, judged.rolled.outages))
 }
 
 /// A maximal span that was not observed as it happened.
@@ -248,7 +264,7 @@ fn unobserved(judged: &Judged, line: &Timeline, moment: Moment) -> Vec<Unobserve
         let Some(elapsed) = Interval::new(part.span.from, part.span.to.min(moment.as_of)) else { continue };
         for segment in line.segments(elapsed, moment.horizon) {
             let unknown = segment.state == State::Unknown;
-            if !unknown && segment.source == Source::Live {
+            if (!unknown && segment.source == Source::Live) || line.rolled_at(segment.span.from).is_some() {
                 continue;
             }
             let index = line.entries().partition_point(|entry| entry.at <= segment.span.from);
@@ -297,10 +313,11 @@ fn write_gaps(judged: &Judged, line: &Timeline, moment: Moment, zone: &TimeZone)
             unknown_ms: gap.unknown_ms,
         })
         .collect();
-    (written, omitted)
+    (written, omitted_together(omitted, judged.rolled.gaps))
 }
 
-fn rules_changed(facts: Facts<'_>, judged: &Judged, zone: &TimeZone) -> Vec<RuleChange> {
+/// The newest changes of other rules, and how many are left out.
+fn rules_changed(facts: Facts<'_>, judged: &Judged, zone: &TimeZone) -> (Vec<RuleChange>, u32) {
     let mut changes = Vec::new();
     let mut note = |kind: &str, name: &str, list: Vec<(Instant, &str)>| {
         for pair in list.windows(2) {
@@ -331,5 +348,5 @@ fn rules_changed(facts: Facts<'_>, judged: &Judged, zone: &TimeZone) -> Vec<Rule
     note("Service", facts.service_name, facts.service.all().iter().map(|v| (v.since, &*v.digest)).collect());
     changes.sort_by_key(|(at, _)| *at);
     let skip = changes.len().saturating_sub(LISTED_RULE_CHANGES);
-    changes.into_iter().skip(skip).map(|(_, change)| change).collect()
+    (changes.into_iter().skip(skip).map(|(_, change)| change).collect(), skip as u32)
 }

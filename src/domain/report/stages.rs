@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::domain::agreement::{PeriodRules, TargetTerms, Terms};
-use crate::domain::limits::WINDOW_REPORTS;
+use crate::domain::limits::{REPORT_PARTS, WINDOW_REPORTS};
 use crate::domain::maintenance::{Slice, Windows};
 use crate::domain::period::period_containing;
 use crate::domain::time::{Instant, Interval};
 use crate::domain::timeline::{DownRun, Timeline};
 use crate::domain::version::Version;
 
-use super::{Facts, hours_within, parts_of};
+use super::{Facts, hours_within, parts};
 
 /// What one target saw.
 #[derive(Debug)]
@@ -99,9 +99,14 @@ impl<'a> Survey<'a> {
         until: Instant,
     ) -> Self {
         let from = beginning(facts, window, rules, caps, lines);
-        let mut survey = Self { parts: parts_of(facts, window), stages: Vec::new(), windows: Windows::default(), from };
+        let mut survey = Self {
+            parts: parts(facts.terms, facts.created, window).into_iter().take(REPORT_PARTS).collect(),
+            stages: Vec::new(),
+            windows: Windows::default(),
+            from,
+        };
         if let Some(before) = Interval::new(from, window.from) {
-            for (span, version) in parts_of(facts, before) {
+            for (span, version) in parts(facts.terms, facts.created, before) {
                 survey.add(facts, span, version, rules, CapPeriods::Calendar, None);
             }
         }
@@ -115,7 +120,7 @@ impl<'a> Survey<'a> {
         if followed.any(|target| crosses(&target.name))
             && let Some(after) = Interval::new(window.to, until)
         {
-            for (span, version) in parts_of(facts, after) {
+            for (span, version) in parts(facts.terms, facts.created, after) {
                 survey.add(facts, span, version, rules, CapPeriods::Calendar, None);
             }
         }

@@ -95,7 +95,7 @@ impl Pass<'_> {
                     next += 1;
                 }
                 let length_ms = piece.span.length_ms();
-                if runs.get(next).is_some_and(|run| is_short(run, self.target.min_outage_ms)) {
+                if runs.get(next).is_some_and(|run| self.line.is_short(run, self.target.min_outage_ms)) {
                     add_short(&mut short, next, length_ms);
                     return (State::Up, 0);
                 }
@@ -114,9 +114,11 @@ impl Pass<'_> {
     }
 }
 
-/// A run is taken whole; one that still lasts is not decided yet.
-fn is_short(run: &DownRun, min_outage_ms: i64) -> bool {
-    !run.open && run.span.length_ms() < min_outage_ms
+impl Line {
+    /// A run is taken whole; one that still lasts is not decided yet, one that was rolled up was decided then.
+    fn is_short(&self, run: &DownRun, min_outage_ms: i64) -> bool {
+        !run.open && run.span.length_ms() < min_outage_ms && self.timeline.rolled_at(run.span.from).is_none()
+    }
 }
 
 /// Adds time of a run to a list in order of runs.

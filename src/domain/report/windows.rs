@@ -1,5 +1,6 @@
 //! The windows of a judged span, as a report tells them, and their edges.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -7,8 +8,8 @@ use jiff::tz::TimeZone;
 use crate::api::report::{Maintenance, Omitted};
 use crate::domain::agreement::Terms;
 use crate::domain::limits::LISTED_MAINTENANCE;
-use crate::domain::maintenance::{Window, WindowTime, Windows};
-use crate::domain::time::{Instant, Interval};
+use crate::domain::maintenance::{Window, WindowTime};
+use crate::domain::time::{Instant, Interval, normalise};
 use crate::domain::timeline::Timeline;
 
 use super::contents::keep_longest;
@@ -56,18 +57,44 @@ pub fn next_window_edge(terms: &Terms, calendars: &Calendars, now: Instant) -> O
     edges.min()
 }
 
-/// The instants within a span at which what is excluded begins or ends to be, for one line: rolling up may not move
-/// time across them.
-pub fn roll_up_cuts(facts: Facts<'_>, name: &Arc<str>, line: &Arc<Timeline>, span: Interval) -> Vec<Instant> {
-    let Some(version) = facts.terms.at(span.to.minus_ms(1)) else { return Vec::new() };
+/// What rolling up a line must know of the windows within a span.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LineWindows {
+    /// Where windows are effective, cut where one begins, ends or has no allowance left: each piece keeps its own time.
+    pub pieces: Vec<Interval>,
+    /// Edges of exclusions that were agreed afterwards: no sum reaches over them, so that one that covers a part of a
+    /// sum is known to have come later.
+    pub cuts: Vec<Instant>,
+    /// Counted time of Down runs, by their beginning.
+    pub counted: HashMap<Instant, i64>,
+}
+
+/// The windows within a span for one line; none if there are none.
+pub(super) fn of_line(facts: Facts<'_>, name: &Arc<str>, line: &Arc<Timeline>, span: Interval) -> Option<LineWindows> {
+    let version = facts.terms.at(span.to.minus_ms(1))?;
     let horizon = line.last().map_or(span.to, |last| last.at.max(span.to));
     let lines = [Line { name: name.clone(), timeline: line.clone(), runs: line.down_runs(horizon) }];
     let survey = Survey::new(facts, span, &version.value.period, CapPeriods::Calendar, &lines, span.to);
-    let mut cuts: Vec<Instant> = survey.stages.iter().flat_map(|stage| Windows::edges(&stage.slices)).collect();
-    if !cuts.is_empty() {
-        cuts.extend(tally(&survey, &lines[0], span.to, horizon).into_iter().flatten().flat_map(|tally| tally.ran_out));
+    let slices = || survey.stages.iter().filter(|stage| stage.part.is_some()).flat_map(|stage| &stage.slices);
+    slices().next()?;
+    let tallies = tally(&survey, &lines[0], span.to, horizon);
+    let ran_out = tallies.iter().flatten().flat_map(|tally| tally.ran_out.iter().copied());
+    let mut edges: Vec<Instant> = slices().flat_map(|slice| [slice.span.from, slice.span.to]).chain(ran_out).collect();
+    edges.sort_unstable();
+    edges.dedup();
+    let covered = normalise(slices().map(|slice| slice.span).collect());
+    let mut windows = LineWindows::default();
+    for window in covered {
+        let inside = edges.iter().copied().filter(|edge| window.from <= *edge && *edge <= window.to);
+        let inside: Vec<Instant> = inside.collect();
+        windows.pieces.extend(inside.windows(2).filter_map(|pair| Interval::new(pair[0], pair[1])));
     }
-    cuts
+    let retroactive = slices().filter(|slice| survey.windows.list()[slice.window].retroactive);
+    windows.cuts = retroactive.flat_map(|slice| [slice.span.from, slice.span.to]).collect();
+    for time in tallies.iter().flatten().flat_map(|tally| &tally.runs) {
+        *windows.counted.entry(lines[0].runs[time.run].span.from).or_default() += time.counted_ms;
+    }
+    Some(windows)
 }
 
 /// Writes the windows down: those with most loss if there are too many, in order of time.

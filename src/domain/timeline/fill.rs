@@ -13,7 +13,9 @@ impl Timeline {
         let mut filled: Vec<Entry> = Vec::new();
         for (index, entry) in self.entries.iter().enumerate() {
             let ends = self.entries.get(index + 1).and_then(|next| Interval::new(entry.at, next.at));
-            let is_gap = entry.state == State::Unknown && entry.reason == Some(reason);
+            // What was rolled up has no instants any more.
+            let is_gap =
+                entry.state == State::Unknown && entry.reason == Some(reason) && self.rolled_at(entry.at).is_none();
             let Some((stretch, gap)) =
                 ends.filter(|_| is_gap).and_then(|stretch| Some((stretch, stretch.intersect(&span)?)))
             else {

@@ -6,6 +6,7 @@
 mod calendar_months;
 mod evidence;
 mod expect;
+mod ledger;
 mod maintenance;
 mod numbers;
 mod observation;

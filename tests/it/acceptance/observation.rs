@@ -1,6 +1,5 @@
-//! M-67 to M-71, M-74, M-75: observation and states.
+//! M-67, M-69 to M-71, M-74, M-75: observation and states.
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::Case;
@@ -13,23 +12,6 @@ fn m_67_a_proved_down_is_not_hidden_by_a_blind_neighbour() {
         .line(json!({"at": "2025-11-18T14:10:00+01:00", "type": "gap", "until": "2025-11-18T14:40:00+01:00", "component": "db"}))
         .line(json!({"at": "2025-11-18T14:40:00+01:00", "type": "observe", "component": "db", "ready": 3}))
         .gives("2025-11", "D 1200000; U 1200000; outages [1200000]");
-}
-
-/// The figures; summing up of the ledger has its own case.
-#[test]
-fn m_68_flapping() {
-    let begin: Timestamp = "2025-11-18T14:00:00+01:00".parse().unwrap();
-    let mut case = Case::new("M-68");
-    for flap in 0..3000_i64 {
-        let down = begin + SignedDuration::from_millis(200 * flap);
-        case = case.down(&down.to_string(), &(down + SignedDuration::from_millis(100)).to_string());
-    }
-    let case = case.gives("2025-11", "D 300000; A 99.9884; left 2292000 (88.4 %); Met; outageCount 3000");
-    let report = case.report("2025-11");
-    let outages = report["outages"].as_array().unwrap();
-    assert_eq!(outages.iter().map(|outage| outage["ms"].as_i64().unwrap()).max(), Some(100));
-    let omitted = report["outagesOmitted"]["count"].as_u64().unwrap();
-    assert_eq!(outages.len() as u64 + omitted, 3000);
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Scenario {
         let origin = Instant::from_ms(self.origin() * 1000);
         let inside = if self.is_open() { as_of } else { origin };
         let period = replay.period(None, inside).unwrap();
-        let (judged, _) = replay.judge(&period, as_of);
+        let (judged, _) = replay.judge(&replay.ledger(&period, as_of), &period, as_of);
         let window = (judged.window.from.as_ms() / 1000, judged.window.to.as_ms() / 1000);
         (judged, window)
     }
