@@ -10,11 +10,11 @@ use assize::domain::agreement::Terms;
 use assize::domain::maintenance::{Announced, ApprovedChange};
 use assize::domain::period::Period;
 use assize::domain::reason::Reason;
-use assize::domain::report::{Calendars, Facts, Moment, judge};
+use assize::domain::report::{Calendars, Facts, Moment, bound_ledger, judge};
 use assize::domain::time::{Instant, Interval};
-use assize::domain::timeline::{Entry, Timeline};
+use assize::domain::timeline::{Bounds, Entry, Timeline};
 use assize::domain::version::{Version, Versions};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use serde_json::json;
 
 const TRANSITIONS: i64 = 100_000;
@@ -75,21 +75,24 @@ impl Agreement {
         self
     }
 
-    fn judge(&self, phase: Phase) -> assize::domain::report::Judged {
-        let facts = Facts {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
             terms: &self.terms,
             calendars: &self.calendars,
             service: &self.service,
             service_name: "checkout",
             created: self.period.start,
             announced: &self.announced,
-        };
+        }
+    }
+
+    fn judge(&self, phase: Phase) -> assize::domain::report::Judged {
         let as_of = match phase {
             Phase::Open => self.period.start.plus_ms(MONTH_MS * 3 / 4),
             _ => self.period.end,
         };
         let moment = Moment { as_of, horizon: as_of, phase };
-        judge(facts, |_| Some(self.timeline.clone()), &self.period, moment)
+        judge(self.facts(), |_| Some(self.timeline.clone()), &self.period, moment)
     }
 }
 
@@ -119,9 +122,42 @@ fn verdicts(criterion: &mut Criterion) {
     });
 }
 
+/// A month that flaps without end, within the bounds of its ledger: at once, as `assize replay` does it, and for what
+/// the operator appends in a second of flapping at 10 Hz.
+fn roll_up(criterion: &mut Criterion) {
+    let agreement = Agreement::new(TRANSITIONS);
+    let period = Interval { from: agreement.period.start, to: agreement.period.end };
+    let name: Arc<str> = "availability".into();
+    let bound = |line: &mut Arc<Timeline>| {
+        let lines = [(&name, line)];
+        bound_ledger(lines, agreement.facts(), period, Bounds::default())
+    };
+    let mut rolled = agreement.timeline.clone();
+    assert!(bound(&mut rolled) && rolled.count_in(period) <= Bounds::default().entries, "it is within its bounds");
+    criterion.bench_function("roll-up of a month with 100,000 transitions", |bencher| {
+        bencher.iter_batched_ref(|| agreement.timeline.clone(), |line| bound(line), BatchSize::LargeInput);
+    });
+    // As full as it gets, so that every second of flapping rolls up.
+    let mut full = Timeline::clone(&rolled);
+    let mut at = full.last().map_or(period.from, |last| last.at);
+    let mut flap = |line: &mut Timeline| {
+        for state in [State::Up, State::Down].into_iter().cycle().take(10) {
+            at = at.plus_ms(1);
+            line.push(Entry::live(at, state, None, Reason::NoneReady));
+        }
+    };
+    while full.count_in(period) <= Bounds::default().entries {
+        flap(&mut full);
+    }
+    let full = Arc::new(full);
+    criterion.bench_function("roll-up of a full ledger", |bencher| {
+        bencher.iter_batched_ref(|| full.clone(), |line| bound(line), BatchSize::SmallInput);
+    });
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10);
-    targets = month, verdicts
+    targets = month, verdicts, roll_up
 }
 criterion_main!(benches);

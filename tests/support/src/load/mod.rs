@@ -8,6 +8,7 @@ pub mod figures;
 pub mod machine;
 pub mod objects;
 pub mod operator;
+pub mod period_end;
 pub mod populate;
 pub mod saturate;
 pub mod scenario;

@@ -26,6 +26,8 @@ pub struct Launch {
     pub log: PathBuf,
     /// How often its metrics are read.
     pub scrape_every: Duration,
+    /// Further flags.
+    pub arguments: Vec<String>,
 }
 
 /// Memory and CPU at one instant.
@@ -62,6 +64,7 @@ impl Operator {
         let started = Instant::now();
         let child = Command::new(&launch.program)
             .args(["run", "--metrics-address", &address])
+            .args(&launch.arguments)
             .env("KUBECONFIG", &launch.kubeconfig)
             .stdout(log)
             .stderr(errors)

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::audit::{AuditLog, Counts, total};
 use super::objects::Shape;
 use super::operator::{Launch, Operator, Sample, size_mb};
+use super::period_end::{self, Edge, PeriodEnd};
 use super::saturate::{self, Saturation};
 use super::transitions::{self, Transitions};
 use super::watch::{AgreementWatch, Agreements};
@@ -36,6 +37,8 @@ pub struct Scenario {
     pub per_second: f64,
     /// Whether etcd waits for the disk.
     pub durable: bool,
+    /// Whether the month ends, too.
+    pub period_end: bool,
 }
 
 /// What was measured; everything that the figures are computed from.
@@ -88,6 +91,8 @@ pub struct Measured {
     pub restart_writes: u64,
     /// Requests of the second process.
     pub restart_requests: Vec<Requests>,
+    /// The month's end, and the closing of its reports.
+    pub period_ends: Vec<PeriodEnd>,
     /// Size of the binary.
     pub binary_mb: f64,
 }
@@ -155,7 +160,14 @@ impl Scenario {
         let stop_seconds = operator.stop().await?;
         audit.skip()?;
         let restart = restart(&launch, &mut audit).await?;
+        let mut period_ends = Vec::new();
+        for edge in [Edge::End, Edge::Close].into_iter().filter(|_| self.period_end) {
+            tell(&format!("let {services} agreements reach the same instant: {edge:?}"));
+            self.rest(&plane, &tell).await;
+            period_ends.push(period_end::run(&launch, USER, &client, &mut audit, services, edge).await?);
+        }
         Ok(Measured {
+            period_ends,
             saturation,
             ready_seconds: first.ready_seconds,
             complete_seconds: first.complete_seconds,
@@ -197,7 +209,7 @@ impl Scenario {
         std::fs::write(&kubeconfig, text).map_err(Error::system("write the operator's kubeconfig"))?;
         let _ = std::fs::remove_file(&self.log);
         let (program, log) = (self.program.clone(), self.log.clone());
-        Ok(Launch { program, kubeconfig, log, scrape_every: SCRAPE_EVERY })
+        Ok(Launch { program, kubeconfig, log, scrape_every: SCRAPE_EVERY, arguments: Vec::new() })
     }
 
     fn late(&self, what: &str, limit: Duration) -> Error {
@@ -297,8 +309,9 @@ impl Measured {
         let peak = largest(self.samples.iter().map(|sample| sample.usage.peak_kib).max());
         let quiet_seconds = scenario.quiet.as_secs_f64();
         let transitions = &self.transitions;
+        let mut ends = self.period_end_figures(scenario);
         let per_transition = self.transition_cpu_ms as f64 / transitions.sent as f64;
-        vec![
+        let mut figures = vec![
             Figure::plain("W_max: status patches of the API server", "/s", rate),
             Figure::plain("W_max: half of the patches within", "ms", self.saturation.p50_ms),
             Figure::plain("W_max: 99 of 100 patches within", "ms", self.saturation.p99_ms),
@@ -327,6 +340,27 @@ impl Measured {
             Figure::new("restart: CPU of the operator", "ms", self.restart_cpu_ms as f64, 3000.0),
             Figure::plain("restart: writes without the Lease", "writes", self.restart_writes as f64),
             Figure::new("size of the binary", "MB", self.binary_mb, 25.0),
-        ]
+        ];
+        figures.append(&mut ends);
+        figures
+    }
+
+    /// What the instants took in which all agreements had something to write, against the rate measured in this run.
+    fn period_end_figures(&self, scenario: &Scenario) -> Vec<Figure> {
+        let rate = self.saturation.patches_per_second;
+        let mut figures = Vec::new();
+        for (name, end) in ["month end", "closing of a month"].into_iter().zip(&self.period_ends) {
+            let pure_seconds = end.writes as f64 / rate;
+            let missing = scenario.shape.services.saturating_sub(end.reports);
+            figures.extend([
+                Figure::plain(format!("{name}: objects written"), "writes", end.writes as f64),
+                Figure::plain(format!("{name}: pure write time of these"), "s", pure_seconds),
+                Figure::plain(format!("{name}: to the last write"), "s", end.seconds),
+                Figure::plain(format!("{name}: CPU of the operator"), "ms", end.cpu_ms as f64),
+                Figure::new(format!("{name}: times the pure write time"), "x", end.seconds / pure_seconds, 2.0),
+                Figure::new(format!("{name}: reports that are missing"), "reports", missing as f64, 0.0),
+            ]);
+        }
+        figures
     }
 }
