@@ -26,6 +26,7 @@ mod clocks;
 mod components;
 mod dependencies;
 mod evidence;
+mod flapping;
 mod immutability;
 mod leaders;
 mod maintenance;
