@@ -7,12 +7,14 @@ mod bound;
 mod fill;
 mod roll_up;
 mod rolled;
+mod rules;
 
 use std::sync::Arc;
 
 pub use bound::{Bounds, Line, bound};
-pub use roll_up::{LineRules, PartRules, RollUp};
+pub use roll_up::RollUp;
 pub use rolled::{Level, Rolled, RolledError};
+pub use rules::{LineRules, PartRules};
 
 use jiff::tz::TimeZone;
 

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use crate::domain::limits::{LEDGER_DAY_SUMS, LEDGER_ENTRIES, LEDGER_HOUR_SUMS};
 use crate::domain::time::{DAY_MS, HOUR_MS, Instant, Interval};
 
-use super::roll_up::{LineRules, RollUp};
+use super::roll_up::RollUp;
 use super::rolled::Level;
+use super::rules::LineRules;
 use super::{Rolled, Timeline};
 
 /// What the ledger of one period may hold in all lines together.

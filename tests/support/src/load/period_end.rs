@@ -77,7 +77,7 @@ pub async fn run(
         edge.instant(now).map_err(calendar)?.as_millisecond() - now.as_millisecond() - lead.as_millis() as i64;
     let due = Instant::now() + lead;
     let mut launch = launch.clone();
-    launch.arguments.push(format!("--test-clock-offset-ms={offset_ms}"));
+    launch.arguments.push(format!("--test-time-shift-ms={offset_ms}"));
     let mut operator = Operator::start(&launch)?;
     tokio::time::sleep_until(due - JUST_BEFORE).await;
     operator.check_running()?;
