@@ -25,6 +25,7 @@ const ZONE: &str = "Europe/Berlin";
 type Step = (i64, State, Source, u8);
 
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one choice of the scene")]
 struct Scene {
     /// Steps of two lines.
     lines: [Vec<Step>; 2],
