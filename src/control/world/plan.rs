@@ -92,11 +92,23 @@ impl World {
     }
 
     fn earliest(&mut self, subject: &Subject) -> Busy {
+        // A transition is judged once it has lasted a millisecond: an outage without length is none yet, and would be
+        // listed by a second write.
+        let lasted = self.last_transition_of(subject).map(|at| at.plus_ms(1));
         match self.writing(subject) {
             Some(writing) if writing.in_flight => Busy::InFlight,
-            Some(writing) => writing.earliest().map_or(Busy::Now, Busy::Until),
+            Some(writing) => writing.earliest().max(lasted).map_or(Busy::Now, Busy::Until),
             None => Busy::Now,
         }
+    }
+
+    fn last_transition_of(&self, subject: &Subject) -> Option<Instant> {
+        let record = match subject {
+            Subject::Service(key) => self.services.get(key).map(|entry| &entry.record),
+            Subject::Agreement(key) => self.agreements.get(key).and_then(|entry| entry.record.as_ref()),
+            Subject::Calendar(_) => None,
+        };
+        record?.lines.iter().filter_map(|line| line.timeline.last()).map(|last| last.at).max()
     }
 
     fn plan_calendar(&mut self, name: &Arc<str>, now: Instant) -> Option<Batch> {
