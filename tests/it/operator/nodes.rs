@@ -86,6 +86,29 @@ async fn row_32_a_lost_node_that_was_silent_is_noted_with_the_outage(rig: Rig) {
     second.stop().await;
 }
 
+/// Of Pods that are measured themselves the node is known, too.
+#[tokio::test]
+async fn a_lost_pod_names_its_node() {
+    let rig = Rig::fake().await;
+    rig.make_namespace("kube-node-lease").await;
+    let renewed = heard(&rig, "dead", SignedDuration::from_secs(45)).await;
+    rig.put(json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "worker-0", "labels": {"app": "worker"}},
+        "spec": {"nodeName": "dead", "containers": [{"name": "main", "image": "main"}]},
+    }))
+    .await;
+    rig.pod_ready("worker-0", true).await;
+    let components = json!([{"name": "worker", "selector": {"matchLabels": {"app": "worker"}}}]);
+    rig.service_with("batch", json!({"components": components})).await;
+    rig.agreement("batch", "batch", json!({})).await;
+    let operator = rig.start("op");
+    rig.wait_current("batch", "Up").await;
+    rig.pod_ready("worker-0", false).await;
+    let (from, lag_ms) = outage(&rig, "batch", |lag_ms| lag_ms > 0).await;
+    assert_eq!(lag_ms, from.as_millisecond() - renewed.as_millisecond());
+    operator.stop().await;
+}
+
 /// The right to read the Leases of nodes is one that may be missing.
 #[tokio::test]
 async fn without_the_right_the_figure_is_0_and_nothing_else_changes() {
