@@ -119,7 +119,7 @@ pub struct Outage {
     pub component: Option<String>,
     /// Why it was down.
     pub reason: Option<String>,
-    /// How long it went unnoticed, where a lost node hid it.
+    /// How long before it a node that was lost had fallen silent, by its Lease; 0 where nothing says so. In no figure.
     pub detection_lag_ms: i64,
 }
 

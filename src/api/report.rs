@@ -296,7 +296,8 @@ pub struct Ledger {
 pub struct LedgerLine {
     /// Name of the target.
     pub target: String,
-    /// `<instant> <state> <source> <component or -> <reason or ->`, each in force until the next.
+    /// `<instant> <state> <source> <component or -> <reason or ->`, each in force until the next; where an outage began
+    /// as a node was lost, ` lag=<ms>` says how long before the node had fallen silent.
     #[schemars(length(max = 400), inner(length(max = 192)))]
     pub entries: Vec<String>,
     /// Spans in which the time of each state was put together to keep the ledger small:

@@ -12,6 +12,7 @@ pub mod gaps;
 pub mod lease;
 pub mod lineage;
 pub mod live;
+pub mod nodes;
 pub mod operator;
 pub mod queue;
 pub mod record;

@@ -20,6 +20,7 @@ use super::apply::Writer;
 use super::clock::Clock;
 use super::gaps::Found;
 use super::lease::{Elector, Gate, LeaseEvent, LeaseSettings, Proof};
+use super::nodes::Heard;
 use super::streams::{ALWAYS, Doubt, Patience, Stream};
 use super::subject::Outcome;
 use super::view::View;
@@ -117,6 +118,8 @@ struct Engine {
     asks: JoinSet<(Stream, Option<u64>, Instant)>,
     /// What is read to close gaps, by the number of the gap.
     evidence: JoinSet<(u64, Found)>,
+    /// The Leases of lost nodes, one reading at a time.
+    nodes: JoinSet<Vec<Heard>>,
     pod_watches: HashMap<PodSelection, AbortHandle>,
     writes: JoinSet<Outcome>,
     concurrency: usize,
@@ -163,6 +166,7 @@ impl Engine {
             stalled,
             asks: JoinSet::new(),
             evidence: JoinSet::new(),
+            nodes: JoinSet::new(),
             pod_watches: HashMap::new(),
             writes: JoinSet::new(),
             concurrency: settings.write_concurrency,
@@ -191,6 +195,7 @@ impl Engine {
                     }
                 }
                 Some(Ok((number, found))) = self.evidence.join_next() => write_lock(&self.world).found(number, found),
+                Some(Ok(heard)) = self.nodes.join_next() => write_lock(&self.world).heard_of_nodes(heard),
                 Some(ended) = self.watches.join_next() => {
                     if ended.is_ok() && self.changes.is_closed() {
                         return;
@@ -227,6 +232,10 @@ impl Engine {
         while let Some((number, wanted)) = world.wanted() {
             let client = self.client.clone();
             self.evidence.spawn(async move { (number, super::evidence::find(client, wanted).await) });
+        }
+        let lost = if self.nodes.is_empty() { world.lost() } else { Vec::new() };
+        if !lost.is_empty() {
+            self.nodes.spawn(super::nodes::find(self.client.clone(), lost));
         }
         drop(world);
         for batch in batches {

@@ -8,6 +8,7 @@ mod entries;
 mod gaps;
 mod ingest;
 mod lead;
+mod lost;
 mod members;
 mod plan;
 mod replayed;
@@ -33,6 +34,7 @@ use crate::observe::workloads::WorkloadIndex;
 pub use entries::{AgreementEntry, CalendarEntry, ServiceEntry};
 
 use super::gaps::OpenGap;
+use super::nodes::Lost;
 use super::queue::Queue;
 use super::record::KnownReport;
 use super::streams::{ALWAYS, Patience, Pulse, Stream, StreamState};
@@ -91,6 +93,8 @@ pub struct World {
     /// Gaps that are looked into, by number.
     gaps: BTreeMap<u64, OpenGap>,
     gap_count: u64,
+    /// Outages that began as nodes were lost, and are not asked about yet.
+    lost: Vec<Lost>,
     /// What stays unknown of gaps.
     unclosed: unclosed::Unclosed,
     leadership: Option<Leadership>,
@@ -126,6 +130,7 @@ impl Default for World {
             takeover: gaps::Takeover::default(),
             gaps: BTreeMap::new(),
             gap_count: 0,
+            lost: Vec::new(),
             unclosed: unclosed::Unclosed::new(),
             leadership: None,
             observed_until: None,

@@ -60,6 +60,18 @@ pub const EVENT_LINE_BYTES: usize = 64 * 1024;
 /// default.
 pub const BACKFILL_STEP_MS: i64 = 60 * 1000;
 
+/// Age from which a node's Lease says that the node had fallen silent: it is renewed every ten seconds.
+pub const NODE_SILENT_MS: i64 = 20 * 1000;
+
+/// Outages at the same time whose nodes are asked about; those of further ones say nothing of them.
+pub const ASKED_OUTAGES: usize = 1_000;
+
+/// Nodes of one outage that are asked about.
+pub const ASKED_NODES: usize = 16;
+
+/// Leases of nodes that are read at one time.
+pub const READ_NODE_LEASES: usize = 256;
+
 /// Pods of one component that a line of an event log or a request holds as evidence.
 pub const EVIDENCE_PODS: usize = 500;
 

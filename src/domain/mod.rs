@@ -13,6 +13,7 @@ pub mod check;
 pub mod cluster_time;
 pub mod conditions;
 pub mod decimal;
+pub mod detection;
 pub mod digest;
 pub mod duration;
 pub mod inference;

@@ -4,6 +4,7 @@
 //! the versions in force at each instant.
 
 mod bound;
+mod entry;
 mod fill;
 mod roll_up;
 mod rolled;
@@ -12,117 +13,15 @@ mod rules;
 use std::sync::Arc;
 
 pub use bound::{Bounds, Line, bound};
+pub use entry::{Entry, EntryError, Source};
 pub use roll_up::RollUp;
 pub use rolled::{Level, Rolled, RolledError};
 pub use rules::{LineRules, PartRules};
-
-use jiff::tz::TimeZone;
 
 use crate::api::service::State;
 
 use super::reason::Reason;
 use super::time::{Instant, Interval};
-
-/// Where the proof of a state comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Source {
-    /// Observed as it happened.
-    #[default]
-    Live,
-    /// Concluded after a gap from what objects say of their own past.
-    Inferred,
-    /// Filled in from stored samples.
-    Backfilled,
-}
-
-impl Source {
-    /// The word in the ledger.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Inferred => "inferred",
-            Self::Backfilled => "backfilled",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Live, Self::Inferred, Self::Backfilled].into_iter().find(|source| source.as_str() == text)
-    }
-}
-
-/// One state from one instant on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// From when.
-    pub at: Instant,
-    /// The state.
-    pub state: State,
-    /// Where its proof comes from.
-    pub source: Source,
-    /// The component that decides it; none while Up.
-    pub component: Option<Arc<str>>,
-    /// Why.
-    pub reason: Option<Reason>,
-}
-
-/// Why a ledger entry could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("failed to read ledger entry {entry:?}: want `<instant> <state> <source> <component or -> <reason or ->`")]
-pub struct EntryError {
-    entry: String,
-}
-
-impl Entry {
-    /// An observed state.
-    pub fn live(at: Instant, state: State, component: Option<Arc<str>>, reason: Reason) -> Self {
-        Self { at, state, source: Source::Live, component, reason: Some(reason) }
-    }
-
-    /// The ledger form, with the instant in the zone of the agreement.
-    pub fn format(&self, zone: &TimeZone) -> String {
-        format!(
-            "{} {} {} {} {}",
-            self.at.format_ms_in(zone),
-            self.state.as_str(),
-            self.source.as_str(),
-            self.component.as_deref().unwrap_or("-"),
-            self.reason.map_or("-", Reason::as_str),
-        )
-    }
-
-    /// Reads the ledger form.
-    pub fn parse(text: &str) -> Result<Self, EntryError> {
-        let error = || EntryError { entry: text.to_owned() };
-        let mut words = text.split(' ');
-        let mut next = || words.next().ok_or_else(error);
-        let at = Instant::parse(next()?).map_err(|_| error())?;
-        let state = match next()? {
-            "Up" => State::Up,
-            "Degraded" => State::Degraded,
-            "Down" => State::Down,
-            "Unknown" => State::Unknown,
-            _ => return Err(error()),
-        };
-        let source = Source::parse(next()?).ok_or_else(error)?;
-        let component = Some(next()?).filter(|name| *name != "-").map(Arc::from);
-        let reason = match next()? {
-            "-" => None,
-            word => Some(Reason::parse(word).ok_or_else(error)?),
-        };
-        if words.next().is_some() {
-            return Err(error());
-        }
-        Ok(Self { at, state, source, component, reason })
-    }
-
-    /// Whether it says the same of another instant.
-    pub fn says_the_same(&self, other: &Self) -> bool {
-        self.state == other.state
-            && self.source == other.source
-            && self.component == other.component
-            && self.reason == other.reason
-    }
-}
 
 /// A span with one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +45,8 @@ pub struct DownRun {
     pub component: Option<Arc<str>>,
     /// Why it began.
     pub reason: Option<Reason>,
+    /// How long before its beginning a node that was lost had fallen silent.
+    pub detection_lag_ms: i64,
 }
 
 /// The states of one target, in order.
@@ -194,6 +95,19 @@ impl Timeline {
         }
         self.entries.push(entry);
         true
+    }
+
+    /// Notes with the outage that began at `at` how long before a node had fallen silent, of several the longest;
+    /// returns whether anything changed.
+    pub fn note_detection_lag(&mut self, at: Instant, lag_ms: i64) -> bool {
+        let Ok(index) = self.entries.binary_search_by_key(&at, |entry| entry.at) else { return false };
+        let goes_on = index.checked_sub(1).is_some_and(|before| self.entries[before].state == State::Down);
+        let entry = &mut self.entries[index];
+        let is_longer = entry.state == State::Down && !goes_on && lag_ms > entry.detection_lag_ms;
+        if is_longer {
+            entry.detection_lag_ms = lag_ms;
+        }
+        is_longer
     }
 
     /// Drops what no report needs any more: entries before `instant`, but for the run in force then.
@@ -308,6 +222,7 @@ impl Timeline {
                     open: next.is_none(),
                     component: entry.component.clone(),
                     reason: entry.reason,
+                    detection_lag_ms: entry.detection_lag_ms,
                 }),
             }
         }
@@ -336,7 +251,8 @@ impl Timeline {
             .iter()
             .map(|entry| {
                 if entry.state == State::Down && in_short(entry.at) {
-                    Entry { state: State::Up, component: None, reason: Some(Reason::AllCriticalReady), ..entry.clone() }
+                    let reason = Some(Reason::AllCriticalReady);
+                    Entry { state: State::Up, component: None, reason, detection_lag_ms: 0, ..entry.clone() }
                 } else {
                     entry.clone()
                 }
@@ -357,21 +273,6 @@ mod tests {
 
     fn entry(ms: i64, state: State) -> Entry {
         Entry::live(at(ms), state, None, Reason::AllCriticalReady)
-    }
-
-    #[test]
-    fn entries_are_printed_and_read_back() {
-        let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let text = "2026-10-12T10:05:04.000+02:00 Degraded live api Degraded";
-        assert_eq!(Entry::parse(text).unwrap().format(&zone), text);
-        for bad in [
-            "",
-            "2026-10-12T10:05:04.000+02:00 Degraded live api",
-            "x Up live - -",
-            "2026-10-12T10:05:04Z Bad live - -",
-        ] {
-            assert!(Entry::parse(bad).is_err(), "{bad:?}");
-        }
     }
 
     #[test]
@@ -414,6 +315,24 @@ mod tests {
         let mut forgotten = timeline.clone();
         forgotten.forget_before(at(20));
         assert_eq!(forgotten.down_runs(at(40)), timeline.down_runs(at(40)));
+    }
+
+    #[test]
+    fn a_lag_is_noted_with_the_beginning_of_an_outage() {
+        let mut timeline = Timeline::from_entries(vec![
+            entry(0, State::Up),
+            entry(10, State::Down),
+            Entry::live(at(15), State::Down, None, Reason::NoneReady),
+            entry(30, State::Up),
+        ]);
+        for (instant, lag_ms) in [(0, 5), (11, 5), (15, 5), (30, 5), (10, 0)] {
+            assert!(!timeline.note_detection_lag(at(instant), lag_ms), "{instant} {lag_ms}");
+        }
+        assert!(timeline.note_detection_lag(at(10), 5));
+        assert!(!timeline.note_detection_lag(at(10), 4), "the longest");
+        let runs = timeline.down_runs(at(40));
+        assert_eq!(runs.iter().map(|run| run.detection_lag_ms).collect::<Vec<_>>(), [5]);
+        assert!(!timeline.push(entry(30, State::Up)), "it does not tell entries apart");
     }
 
     #[test]

@@ -173,7 +173,7 @@ impl ServiceTracker {
             (Some(_), State::Down, Source::Backfilled) | (None, ..) => composite.reason,
             (Some(gap), ..) => gap,
         };
-        Entry { at, state: composite.state, source: proof.source, component, reason: Some(reason) }
+        Entry { at, state: composite.state, source: proof.source, component, reason: Some(reason), detection_lag_ms: 0 }
     }
 
     /// The weakest proof among the members that a state rests on: of Down those that are down, else all that it follows.

@@ -49,6 +49,8 @@ pub struct EndpointChange {
     pub trigger: Option<Instant>,
     /// Whether anything became worse.
     pub worse: bool,
+    /// The nodes of endpoints that became worse and are still named.
+    pub lost_on: Vec<Box<str>>,
 }
 
 impl EndpointIndex {
@@ -62,8 +64,12 @@ impl EndpointIndex {
         };
         let entry = self.entries.entry(service.clone()).or_default();
         let known = entry.slices.iter_mut().find(|(name, _)| **name == *slice.metadata.name);
+        let mut lost_on = Vec::new();
         let (changed, worse) = if let Some((_, before)) = known {
             let difference = compare(before, &endpoints);
+            if difference.1 {
+                lost_on = lost_nodes(before, &endpoints, slice);
+            }
             *before = endpoints.into();
             difference
         } else {
@@ -76,7 +82,7 @@ impl EndpointIndex {
         }
         // The annotation names the oldest of all changes in the update: it dates this one only if it is alone.
         let trigger = slice.trigger_time().filter(|_| changed == 1 && worse);
-        Some(EndpointChange { service, trigger, worse })
+        Some(EndpointChange { service, trigger, worse, lost_on })
     }
 
     /// Forgets a slice.
@@ -86,7 +92,7 @@ impl EndpointIndex {
         let entry = self.entries.get_mut(&service)?;
         entry.slices.retain(|(name, _)| **name != *slice.metadata.name);
         self.drop_empty(&service);
-        Some(EndpointChange { service, trigger: None, worse: true })
+        Some(EndpointChange { service, trigger: None, worse: true, lost_on: Vec::new() })
     }
 
     /// Takes in a core Service; returns its key. Another uid is another Service: what the slices of the former said
@@ -210,13 +216,30 @@ fn compare(before: &[Endpoint], after: &[Endpoint]) -> (usize, bool) {
             }
             Some(new) if new != old => {
                 changed += 1;
-                worse |= old.ready && !new.ready || old.serving && !new.serving;
+                worse |= is_worse(*old, *new);
             }
             Some(_) => {}
         }
     }
     changed += after.iter().filter(|new| !before.iter().any(|old| old.key == new.key)).count();
     (changed, worse)
+}
+
+fn is_worse(old: Endpoint, new: Endpoint) -> bool {
+    old.ready && !new.ready || old.serving && !new.serving
+}
+
+/// The nodes of endpoints that became worse. The endpoints of a node that is lost stay in their slice for a while, so
+/// no memory of who ran where is needed.
+fn lost_nodes(before: &[Endpoint], after: &[Endpoint], slice: &Slice) -> Vec<Box<str>> {
+    let mut nodes: Vec<Box<str>> = Vec::new();
+    for (new, told) in after.iter().zip(slice.endpoints.iter().flatten()) {
+        let is_lost = || before.iter().any(|old| old.key == new.key && is_worse(*old, *new));
+        if let Some(node) = told.node().filter(|node| nodes.iter().all(|other| **other != **node) && is_lost()) {
+            nodes.push(node.into());
+        }
+    }
+    nodes
 }
 
 #[cfg(test)]
@@ -288,6 +311,26 @@ mod tests {
         assert_eq!(transition_instant(Some(ms(0)), None, ms(100_000)), (ms(100_000), true), "too old");
         assert_eq!(transition_instant(Some(ms(97_000)), Some(ms(98_000)), ms(100_000)), (ms(100_000), true));
         assert_eq!(transition_instant(None, None, ms(100_000)), (ms(100_000), false));
+    }
+
+    #[test]
+    fn the_nodes_of_lost_endpoints_are_told() {
+        let told = |ready: [bool; 3]| -> Slice {
+            let endpoint = |(index, ready): (usize, &bool)| {
+                json!({"addresses": [format!("10.0.0.{index}")], "conditions": {"ready": ready},
+                    "nodeName": (index < 2).then(|| format!("node-{index}"))})
+            };
+            serde_json::from_value(json!({
+                "metadata": {"namespace": "shop", "name": "api-1", "labels": {"kubernetes.io/service-name": "api"}},
+                "addressType": "IPv4",
+                "endpoints": ready.iter().enumerate().map(endpoint).collect::<Vec<_>>(),
+            }))
+            .unwrap()
+        };
+        let mut index = EndpointIndex::default();
+        assert!(index.apply_slice(&told([true, true, true]), NOW).unwrap().lost_on.is_empty());
+        assert_eq!(*index.apply_slice(&told([true, false, false]), NOW).unwrap().lost_on, ["node-1".into()]);
+        assert!(index.apply_slice(&told([true, true, true]), NOW).unwrap().lost_on.is_empty());
     }
 
     #[test]

@@ -96,6 +96,7 @@ pub struct SliceEndpoint {
     addresses: Vec<String>,
     conditions: Option<EndpointConditions>,
     target_ref: Option<TargetReference>,
+    node_name: Option<Box<str>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -142,6 +143,11 @@ impl Slice {
 }
 
 impl SliceEndpoint {
+    /// The node that it runs on.
+    pub fn node(&self) -> Option<&str> {
+        self.node_name.as_deref().filter(|name| !name.is_empty())
+    }
+
     fn read(&self, family: AddressFamily) -> Endpoint {
         let conditions = self.conditions.unwrap_or_default();
         let ready = conditions.ready.unwrap_or(true);
@@ -251,7 +257,14 @@ impl Workload {
 pub struct Pod {
     /// Its metadata.
     pub metadata: Metadata,
+    spec: PodSpec,
     status: PodStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PodSpec {
+    node_name: Option<Box<str>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -293,6 +306,11 @@ impl Pod {
     pub fn is_ready(&self) -> bool {
         self.metadata.deletion_timestamp.is_none()
             && self.status.conditions.iter().any(|condition| condition.kind == "Ready" && condition.status == "True")
+    }
+
+    /// The node that it runs on.
+    pub fn node(&self) -> Option<&str> {
+        self.spec.node_name.as_deref().filter(|name| !name.is_empty())
     }
 
     /// What it says of its own past; none if it does not say when it was created.

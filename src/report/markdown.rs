@@ -50,6 +50,7 @@ struct OutageLine<'a> {
     outage: &'a Outage,
     length: String,
     counted: String,
+    unnoticed: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -96,7 +97,12 @@ pub fn render(document: &Document, parties: &Parties) -> Result<String, minijinj
     let outages: Vec<OutageLine<'_>> = document
         .outages
         .iter()
-        .map(|outage| OutageLine { outage, length: format_exact(outage.ms), counted: format_exact(outage.counted_ms) })
+        .map(|outage| OutageLine {
+            outage,
+            length: format_exact(outage.ms),
+            counted: format_exact(outage.counted_ms),
+            unnoticed: (outage.detection_lag_ms > 0).then(|| format_exact(outage.detection_lag_ms)),
+        })
         .collect();
     let gaps: Vec<GapLine<'_>> =
         document.gaps.iter().map(|gap| GapLine { gap, unknown: format_exact(gap.unknown_ms) }).collect();

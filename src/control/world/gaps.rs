@@ -352,7 +352,11 @@ impl World {
     }
 
     /// The lines of a service and of its agreements; `change` says whether it changed one.
-    fn for_each_line(&mut self, key: &ObjectKey, change: &mut dyn FnMut(&mut crate::control::record::Line) -> bool) {
+    pub(super) fn for_each_line(
+        &mut self,
+        key: &ObjectKey,
+        change: &mut dyn FnMut(&mut crate::control::record::Line) -> bool,
+    ) {
         let mut changed: Vec<(Subject, Option<Instant>)> = Vec::new();
         let mut look = |subject: Subject, record: &mut crate::control::record::Record| {
             let mut any = false;

@@ -218,14 +218,18 @@ impl World {
                 let Some(service) = self.decode::<CoreService>(stream, raw) else { return };
                 self.show(stream, &service.metadata.resource_version);
                 let key = self.endpoints.apply_service(&service, now);
-                self.endpoints_changed(stream, &EndpointChange { service: key, trigger: None, worse: false }, now);
+                self.endpoints_changed(
+                    stream,
+                    &EndpointChange { service: key, trigger: None, worse: false, lost_on: Vec::new() },
+                    now,
+                );
             }
             Stream::Workloads(kind) => {
                 let Some(workload) = self.decode::<Workload>(stream, raw) else { return };
                 self.show(stream, &workload.metadata.resource_version);
                 if let Some(change) = self.workloads.apply(*kind, &workload, now) {
                     let users = self.uses.workloads.get(&(*kind, workload.metadata.key())).cloned();
-                    self.components_changed(stream, users, change.trigger, false, now);
+                    self.components_changed(stream, users, change.trigger, false, &[], now);
                 }
             }
             Stream::Pods(selection) => {
@@ -233,7 +237,8 @@ impl World {
                 self.show(stream, &pod.metadata.resource_version);
                 if self.pods.apply(selection, &pod) {
                     let users = self.uses.pods.get(selection).cloned();
-                    self.components_changed(stream, users, None, false, now);
+                    let lost_on = pod.node().filter(|_| !pod.is_ready()).map(Box::from);
+                    self.components_changed(stream, users, None, false, lost_on.as_slice(), now);
                 }
             }
             Stream::Services => {
@@ -278,7 +283,7 @@ impl World {
                 let Some(pod) = self.decode::<Pod>(stream, raw) else { return };
                 if self.pods.delete(selection, &pod) {
                     let users = self.uses.pods.get(selection).cloned();
-                    self.components_changed(stream, users, None, true, now);
+                    self.components_changed(stream, users, None, true, &[], now);
                 }
             }
             _ => {
@@ -288,13 +293,13 @@ impl World {
                 match stream {
                     Stream::CoreServices => {
                         self.endpoints.delete_service(&key);
-                        let change = EndpointChange { service: key, trigger: None, worse: true };
+                        let change = EndpointChange { service: key, trigger: None, worse: true, lost_on: Vec::new() };
                         self.endpoints_changed(stream, &change, now);
                     }
                     Stream::Workloads(kind) => {
                         self.workloads.delete(*kind, &key);
                         let users = self.uses.workloads.get(&(*kind, key)).cloned();
-                        self.components_changed(stream, users, None, true, now);
+                        self.components_changed(stream, users, None, true, &[], now);
                     }
                     Stream::Services => self.forget_service(&key, now),
                     Stream::Agreements => self.forget_agreement(&key),
@@ -322,7 +327,7 @@ impl World {
 
     fn endpoints_changed(&mut self, stream: &Stream, change: &EndpointChange, now: Instant) {
         let users = self.uses.endpoints.get(&change.service).cloned();
-        self.components_changed(stream, users, change.trigger, change.worse, now);
+        self.components_changed(stream, users, change.trigger, change.worse, &change.lost_on, now);
     }
 
     /// Looks at the components that a change touches. After a gap in a resumed watch only a dated change is proved
@@ -333,6 +338,7 @@ impl World {
         users: Option<Vec<(ObjectKey, usize)>>,
         trigger: Option<Instant>,
         worse: bool,
+        lost_on: &[Box<str>],
         now: Instant,
     ) {
         let state = self.streams.entry(stream.clone()).or_default();
@@ -353,7 +359,12 @@ impl World {
                 self.blind_component(&service, component, since);
                 undated = Some(since);
             }
-            self.refresh(&service, component, if dated { at } else { now });
+            let was_down = self.is_down(&service, component);
+            let at = if dated { at } else { now };
+            self.refresh(&service, component, at);
+            if !was_down && self.is_down(&service, component) {
+                self.note_lost(&service, at, lost_on);
+            }
         }
         if let Some(since) = undated {
             self.give_up_silence(stream, since, now);

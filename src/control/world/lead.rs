@@ -89,6 +89,7 @@ impl World {
     pub fn follow(&mut self) {
         self.leadership = None;
         self.gaps.clear();
+        self.lost.clear();
         for entry in self.services.values_mut() {
             entry.record.restored = false;
         }

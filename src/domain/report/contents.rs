@@ -225,7 +225,7 @@ fn write_outages(judged: &Judged, zone: &TimeZone) -> (Vec<Outage>, Option<Omitt
             excluded_ms: outage.excluded_ms,
             component: outage.run.component.map(|name| name.to_string()),
             reason: outage.run.reason.map(|reason| reason.as_str().to_owned()),
-            detection_lag_ms: 0,
+            detection_lag_ms: outage.run.detection_lag_ms,
         })
         .collect();
     (written, omitted_together(omitted, judged.rolled.outages))

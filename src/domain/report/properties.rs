@@ -199,7 +199,14 @@ fn timeline(begin: Instant, steps: &[Step]) -> Timeline {
     for (length, state, source, component) in steps {
         at = at.plus_ms(*length);
         let component = (*state != State::Up).then(|| Arc::from(format!("c{component}")));
-        entries.push(Entry { at, state: *state, source: *source, component, reason: Some(Reason::NoneReady) });
+        entries.push(Entry {
+            at,
+            state: *state,
+            source: *source,
+            component,
+            reason: Some(Reason::NoneReady),
+            detection_lag_ms: 0,
+        });
     }
     Timeline::from_entries(entries)
 }

@@ -38,7 +38,8 @@ struct Block {
 
 impl Block {
     fn at(&self, at: Instant) -> Entry {
-        Entry { at, state: self.state, source: self.source, component: self.component.clone(), reason: self.reason }
+        let Self { state, source, component, reason, .. } = self.clone();
+        Entry { at, state, source, component, reason, detection_lag_ms: 0 }
     }
 }
 

@@ -31,6 +31,7 @@ mod immutability;
 mod leaders;
 mod maintenance;
 mod metrics;
+mod nodes;
 mod objects;
 mod periods;
 mod references;
