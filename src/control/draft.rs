@@ -188,5 +188,6 @@ pub fn refresh_deadline(writing: &Writing, known: bool, moving: bool, now: Insta
         return Some(now.plus_ms(FIRST_FIGURE_MS));
     }
     let spread = i64::try_from(super::jitter(REFRESH_MS.unsigned_abs() / 4)).unwrap_or(0);
-    moving.then(|| writing.at.unwrap_or(now).plus_ms(REFRESH_MS + spread))
+    // Figures that do not show a change within the hour are looked at again later, not at once.
+    moving.then(|| writing.at.unwrap_or(now).plus_ms(REFRESH_MS + spread).max(now.plus_ms(REFRESH_MS / 6)))
 }

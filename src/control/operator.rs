@@ -285,6 +285,7 @@ impl Engine {
             if !keep {
                 handle.abort();
                 self.stalled.remove(&Stream::Pods(selection.clone()));
+                write_lock(&self.world).forget_pods(selection);
             }
             keep
         });

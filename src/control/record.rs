@@ -160,12 +160,15 @@ impl Record {
         grown
     }
 
-    /// Notes that nothing was observed from `at` on.
-    pub fn blind(&mut self, at: Instant, reason: Reason) {
-        for line in &mut self.lines {
+    /// Notes that nothing was observed from `at` on; returns whether any line grew.
+    pub fn blind(&mut self, at: Instant, reason: Reason) -> bool {
+        let mut grown = false;
+        for line in self.lines.iter_mut().filter(|line| line.timeline.last().is_some()) {
             let entry = Entry::live(at, State::Unknown, None, reason);
-            self.grown |= Arc::make_mut(&mut line.timeline).push(entry);
+            grown |= Arc::make_mut(&mut line.timeline).push(entry);
         }
+        self.grown |= grown;
+        grown
     }
 
     /// The line of a target.

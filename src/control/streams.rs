@@ -149,6 +149,8 @@ pub struct StreamState {
     pub synced: bool,
     /// Whether a list is under way.
     pub listing: bool,
+    /// Whether what it fills holds only a part of a list, under way or broken off.
+    pub is_partial: bool,
     /// When the list began that is under way.
     pub list_began: Option<Instant>,
     /// Up to when observation is proved.

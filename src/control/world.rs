@@ -206,11 +206,18 @@ impl World {
         self.uses.pods.keys()
     }
 
+    /// Forgets a selection of Pods that no component is measured by any more.
+    pub fn forget_pods(&mut self, selection: &PodSelection) {
+        self.streams.remove(&Stream::Pods(selection.clone()));
+        self.pods.forget(selection);
+    }
+
     /// Up to when every stream that figures rest on is proved and every ledger says what was seen: what the Lease
     /// carries.
     pub fn proved_until(&self) -> Option<Instant> {
         let measured = self.streams.iter().filter(|(stream, _)| stream.is_measured());
-        let proved = measured.map(|(_, state)| state.proved_until).min().flatten()?;
+        // What was never listed, such as Pods by a selector that the API server refuses, is Unknown in the ledgers.
+        let proved = measured.filter(|(_, state)| state.synced).map(|(_, state)| state.proved_until).min().flatten()?;
         Some(self.unwritten.first().map_or(proved, |first| first.min(proved)))
     }
 }

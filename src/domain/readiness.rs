@@ -115,6 +115,14 @@ pub struct Thresholds {
     pub idle_at_zero: bool,
 }
 
+impl Thresholds {
+    /// Whether what is needed depends on how many are wanted.
+    pub fn has_percent(&self) -> bool {
+        let is_percent = |threshold: Threshold| matches!(threshold, Threshold::Percent(_));
+        is_percent(self.min_ready) || self.degraded_below.is_some_and(is_percent)
+    }
+}
+
 /// What is known of a component at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observation {

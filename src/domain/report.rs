@@ -194,6 +194,13 @@ const HOURS_AHEAD_MS: i64 = 7 * DAY_MS;
 /// A forecast that does not come true, because loss is excluded meanwhile, is not looked at more often than this.
 const LOOK_AGAIN_MS: i64 = 1_000;
 
+/// Whether service time elapses at an instant: it is in the term and in the service hours.
+pub fn is_service_time(facts: Facts<'_>, now: Instant) -> bool {
+    let Some(version) = facts.terms.at(now) else { return false };
+    let moment = version.value.in_term(Interval { from: now, to: now.plus_ms(1) }, facts.created);
+    moment.is_some_and(|moment| !hours_within(facts.calendars, version.value.calendar.as_ref(), moment).is_empty())
+}
+
 /// Judges one period for one instant.
 pub fn judge(
     facts: Facts<'_>,

@@ -8,7 +8,7 @@ use crate::control::gaps::{
     ComponentKey, Found, Next, OpenGap, PodsOf, PodsSeen, ReplayRequest, Wanted, format_versions, written_within,
 };
 use crate::control::lease::Proof;
-use crate::control::streams::{ALWAYS, Stream};
+use crate::control::streams::{ALWAYS, Stream, StreamState};
 use crate::control::subject::Subject;
 use crate::domain::inference::{PodEvidence, PodFacts};
 use crate::domain::readiness::Observation;
@@ -49,7 +49,9 @@ impl World {
         if self.leadership.is_none() || self.started.is_none() {
             return Proof::default();
         }
-        if self.unwritten.first().is_none() {
+        let whole = |state: &StreamState| !state.is_partial && state.blind_since.is_none();
+        let all_whole = self.streams.iter().all(|(stream, state)| !stream.is_measured() || whole(state));
+        if all_whole && self.unwritten.first().is_none() {
             let fixed = ALWAYS.iter().filter(|stream| stream.is_measured());
             let shown = fixed.filter_map(|stream| Some((stream.name().into(), self.streams.get(stream)?.shown?)));
             self.shown_versions = shown.collect();
@@ -187,6 +189,10 @@ impl World {
                     let Some(thresholds) = rules.components.get(component.1).map(|rules| rules.thresholds) else {
                         continue;
                     };
+                    if thresholds.has_percent() {
+                        // How many were wanted within the gap is not known.
+                        continue;
+                    }
                     let before = self.before(&gap, &component, &rules);
                     let before = before.unwrap_or(Member { state: State::Unknown, reason: gap.reason });
                     let evidence = self.evidence(&gap, &component, &rules, &seen);

@@ -25,6 +25,7 @@ impl World {
         match change {
             Change::Restarted => {
                 state.listing = true;
+                state.is_partial = true;
                 state.list_began = Some(now);
                 state.lose(now);
                 self.listed.insert(stream.clone(), std::collections::HashSet::new());
@@ -87,6 +88,7 @@ impl World {
         let gap_from = state.blind_since.take().filter(|_| state.synced);
         state.synced = true;
         state.listing = false;
+        state.is_partial = false;
         // A complete list proves what was to its beginning.
         let began = state.list_began.take();
         state.prove(began);

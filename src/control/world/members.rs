@@ -84,6 +84,10 @@ impl World {
         let Some(entry) = self.services.get(service) else { return };
         let Some(tracker) = &entry.tracker else { return };
         let Some(rules) = tracker.rules().components.get(component) else { return };
+        if self.is_partial(&service.namespace, rules) {
+            // Once the list is complete it is looked at again; a part of it says nothing.
+            return;
+        }
         let (observation, _) = self.observation(&service.namespace, rules);
         let Some(tracker) = self.services.get_mut(service).and_then(|entry| entry.tracker.as_mut()) else { return };
         let before = tracker.members()[component].observation;

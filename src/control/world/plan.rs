@@ -16,7 +16,7 @@ use crate::control::{calendar, fingerprint, service};
 use crate::domain::accounting::Verdict;
 use crate::domain::conditions::write;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
-use crate::domain::report::{Calendars, Facts, next_window_edge};
+use crate::domain::report::{Calendars, Facts, is_service_time, next_window_edge};
 use crate::domain::service::ServiceRules;
 use crate::domain::time::Instant;
 use crate::domain::version::Versions;
@@ -245,21 +245,32 @@ impl World {
             batch.writes.push(status_write(Resource::Agreement, key.clone(), &entry.writing, &drafted));
             batch.transitions = drafted.transitions;
         }
-        let refresh = refresh_of(&status, &entry.writing, now);
+        let refresh = refresh_of(&status, &entry.writing, is_service_time(facts, now), now);
         let verdict = shown.judged.and_then(|judged| judged.verdict);
         let amendment = entry.waiting.as_ref().map(|_| period.end.min(now.plus_ms(AMENDMENT_RETRY_MS)));
         let ends = [Some(version.value.end()), review_due].into_iter().flatten();
         let ends = ends.filter(|end| *end > now && *end < Instant::MAX);
         let deadline = [edge, refresh, change, window_edge, amendment].into_iter().flatten().chain(ends).min();
         self.queue.mark_at(Subject::Agreement(key.clone()), deadline);
-        self.remember_plan(key, service_key, window_edge, verdict);
+        self.remember_plan(key, service_key, window_edge, verdict, grown && !measurable);
         Some(batch)
     }
 
     /// Notes what the plan of an agreement found; its Service shows the verdict.
-    fn remember_plan(&mut self, key: &ObjectKey, service: ObjectKey, edge: Option<Instant>, verdict: Option<Verdict>) {
+    fn remember_plan(
+        &mut self,
+        key: &ObjectKey,
+        service: ObjectKey,
+        edge: Option<Instant>,
+        verdict: Option<Verdict>,
+        is_unwritten: bool,
+    ) {
         let Some(entry) = self.agreements.get_mut(key) else { return };
         entry.window_edge = edge;
+        if let Some(record) = entry.record.as_mut() {
+            // What was not written is not proved by the Lease either.
+            record.grown |= is_unwritten;
+        }
         if entry.verdict != verdict {
             entry.verdict = verdict;
             self.queue.mark(Subject::Service(service));
@@ -288,10 +299,16 @@ fn bound_record(
 const AMENDMENT_RETRY_MS: i64 = 3_600_000;
 
 /// When the figures of an agreement are written again though nothing happens.
-fn refresh_of(status: &ServiceLevelAgreementStatus, writing: &Writing, now: Instant) -> Option<Instant> {
+fn refresh_of(
+    status: &ServiceLevelAgreementStatus,
+    writing: &Writing,
+    is_service_time: bool,
+    now: Instant,
+) -> Option<Instant> {
     let moving = status.headline.as_ref().is_some_and(|headline| headline.actual.as_deref() != Some("100.0000"))
         || status.coverage.as_deref().is_some_and(|coverage| coverage != "100.0000");
-    let known = status.headline.as_ref().is_none_or(|headline| headline.actual.is_some())
+    let known = !is_service_time
+        || status.headline.as_ref().is_none_or(|headline| headline.actual.is_some() || headline.objective.is_none())
         || status.current.as_ref().is_none_or(|current| current.state == State::Unknown);
     refresh_deadline(writing, known, moving, now)
 }

@@ -195,7 +195,21 @@ impl World {
         for member in entry.cycle {
             self.find_cycles(&ObjectKey::new(key.namespace.clone(), member));
         }
+        self.blind_agreements(key, now);
         self.dependents_look(key, now);
+    }
+
+    /// Nobody follows a Service that is gone: until there is one again its agreements see nothing.
+    fn blind_agreements(&mut self, key: &ObjectKey, now: Instant) {
+        if self.started.is_none() {
+            return;
+        }
+        for agreement in self.uses.agreements.get(key).cloned().unwrap_or_default() {
+            let record = self.agreements.get_mut(&agreement).and_then(|entry| entry.record.as_mut());
+            if record.is_some_and(|record| record.blind(now, Reason::NotObserved)) {
+                self.unwritten.note(&Subject::Agreement(agreement), now);
+            }
+        }
     }
 
     /// Finds the dependency cycle that a service is part of: the Services that it reaches and that reach it.

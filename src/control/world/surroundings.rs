@@ -134,6 +134,14 @@ impl World {
     }
 }
 
+impl World {
+    /// Whether a source of a component that was listed before is being listed anew, so that its index holds a part.
+    pub(super) fn is_partial(&self, namespace: &Arc<str>, component: &ComponentRules) -> bool {
+        let sources = sources(namespace, component);
+        sources.iter().any(|stream| self.streams.get(stream).is_some_and(|state| state.synced && state.is_partial))
+    }
+}
+
 /// The streams that a component is measured by.
 fn sources(namespace: &Arc<str>, component: &ComponentRules) -> Vec<Stream> {
     let mut streams: Vec<Stream> = match &component.measure {
