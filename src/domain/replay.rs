@@ -116,6 +116,7 @@ impl Replay {
         }
         recorder.advance(Instant::MAX);
         replay.lines = recorder.lines.into_iter().map(|(name, line)| (name, Arc::new(line))).collect();
+        replay.refuse_what_was_rolled_up();
         Ok(replay)
     }
 
@@ -152,10 +153,10 @@ impl Replay {
     /// approved before it.
     pub fn judge(&self, lines: &HashMap<Arc<str>, Arc<Timeline>>, period: &Period, as_of: Instant) -> (Judged, Moment) {
         let grace_ms = self.terms.newest().map_or(0, |version| version.value.grace_ms);
-        let closing = period.end.plus_ms(grace_ms);
+        let closing = self.closing(period.end);
         let moment =
             Moment { as_of: as_of.min(closing), horizon: as_of.min(closing), phase: phase_at(period, grace_ms, as_of) };
-        let announced = self.announced.known_by(as_of.min(closing.minus_ms(1)));
+        let announced = self.known_by(period.end, as_of);
         let facts = Facts { announced: &announced, ..self.facts() };
         (judge(facts, |target| lines.get(&target.name).cloned(), period, moment), moment)
     }

@@ -237,7 +237,8 @@ pub fn judge(
         .max();
     judged.outages = outages::listed(&counted);
     judged.windows = windows::judged(&survey, &counted, moment.as_of);
-    judged.rolled = RolledSums { edge: window != exact, ..rolled::sums(&judged, &line) };
+    judged.rolled =
+        RolledSums { edge: window != exact, ..rolled::sums(&judged, &line, |span| survey.excludes_all(span)) };
     judged
 }
 

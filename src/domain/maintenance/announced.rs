@@ -35,6 +35,8 @@ pub struct AgreedExclusion {
     pub by_customer: bool,
     /// Whether the provider approved it.
     pub by_provider: bool,
+    /// Whether it covers only a part of a span that the ledger had rolled up when it was agreed: it is refused then.
+    pub cuts_sum: bool,
 }
 
 /// What was approved, in order of approval.

@@ -22,6 +22,8 @@ pub enum Refusal {
     LateNotice,
     /// A party did not approve the exclusion.
     ApprovalMissing,
+    /// When it was agreed, the ledger no longer held the instants of a span that the exclusion covers only in part.
+    RolledUp,
 }
 
 impl Refusal {
@@ -33,6 +35,7 @@ impl Refusal {
             Self::NoOutageExpected => "NoOutageExpected",
             Self::LateNotice => "LateNotice",
             Self::ApprovalMissing => "ApprovalMissing",
+            Self::RolledUp => "RolledUp",
         }
     }
 }
@@ -58,6 +61,8 @@ fn refused_exclusion(exclusion: &AgreedExclusion, terms: &MaintenanceTerms) -> O
         Some(Refusal::ApprovalMissing)
     } else if !terms.causes.contains(&exclusion.cause) {
         Some(Refusal::NotAgreed)
+    } else if exclusion.cuts_sum {
+        Some(Refusal::RolledUp)
     } else {
         None
     }

@@ -52,6 +52,7 @@ pub(super) fn read(events: &[Event], namespace: &str, service: &str) -> Result<A
                     cause: *cause,
                     by_customer: *by_customer,
                     by_provider: *by_provider,
+                    cuts_sum: false,
                 });
             }
             _ => {}

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::limits::WINDOW_REPORTS;
-use crate::domain::period::{Period, rolling_window};
-use crate::domain::report::bound_ledger;
+use crate::domain::maintenance::{AgreedExclusion, Announced};
+use crate::domain::period::{Period, period_containing, rolling_window};
+use crate::domain::report::{Facts, bound_ledger};
 use crate::domain::time::{Instant, Interval};
 use crate::domain::timeline::{Bounds, Timeline};
 
@@ -15,22 +16,78 @@ impl Replay {
     /// The lines of a period as its ledger would hold them at an instant: within their bounds.
     pub fn ledger(&self, period: &Period, as_of: Instant) -> HashMap<Arc<str>, Arc<Timeline>> {
         let rules = &self.terms.newest().expect("a replay has terms").value.period;
-        let mut lines: HashMap<Arc<str>, Arc<Timeline>> =
-            self.lines.iter().map(|(name, line)| (name.clone(), Arc::new(line.until(as_of)))).collect();
+        let mut lines = self.lines_until(as_of);
         // A rolling window reads the ledgers of all months that it touches.
         let from = rules.rolling_days().map_or(period.start, |days| rolling_window(days, as_of.min(period.end)).from);
         let mut key = period.key;
         for _ in 0..WINDOW_REPORTS {
             let ledger = key.ledger().period_in(&rules.zone);
-            let span = Interval { from: ledger.start, to: ledger.end };
-            let mut sorted: Vec<_> = lines.iter_mut().collect();
-            sorted.sort_by_key(|(name, _)| (*name).clone());
-            bound_ledger(sorted, self.facts(), span, Bounds::default());
+            self.bound(&mut lines, &ledger, as_of);
             if ledger.start <= from {
                 break;
             }
             key = key.previous();
         }
         lines
+    }
+
+    /// What is known at an instant and may still change the figures of a period: nothing that came after its closing.
+    pub(super) fn known_by(&self, period_end: Instant, as_of: Instant) -> Announced {
+        self.announced.known_by(as_of.min(self.closing(period_end).minus_ms(1)))
+    }
+
+    /// When the report of a period closes.
+    pub(super) fn closing(&self, period_end: Instant) -> Instant {
+        period_end.plus_ms(self.terms.newest().map_or(0, |version| version.value.grace_ms))
+    }
+
+    /// Refuses exclusions that were agreed only after the ledger had given up instants that they ask for: of each, in
+    /// order of agreement, by the ledgers as they were then.
+    pub(super) fn refuse_what_was_rolled_up(&mut self) {
+        for index in 0..self.announced.exclusions.len() {
+            let cuts = self.cuts_sum(&self.announced.exclusions[index]);
+            self.announced.exclusions[index].cuts_sum = cuts;
+        }
+    }
+
+    fn cuts_sum(&self, exclusion: &AgreedExclusion) -> bool {
+        let first = self.lines.values().filter_map(|line| line.entries().first()).map(|entry| entry.at).min();
+        let Some(first) = first else { return false };
+        let agreed = exclusion.approved;
+        // Nothing after the agreement can have been rolled up before it.
+        let past = Interval::new(exclusion.span.from.max(first), exclusion.span.to.min(agreed));
+        let Some(past) = past.filter(|_| exclusion.by_customer && exclusion.by_provider) else { return false };
+        let rules = &self.terms.newest().expect("a replay has terms").value.period;
+        let mut key = period_containing(rules.kind, &rules.zone, past.from).key;
+        loop {
+            let ledger = key.ledger().period_in(&rules.zone);
+            let held = Interval { from: ledger.start, to: ledger.end };
+            if held.from >= past.to || held.to <= held.from {
+                return false;
+            }
+            let rolls_up = !Bounds::held(self.lines.values().map(|line| &**line), held).is_within(Bounds::default());
+            if rolls_up {
+                let mut lines = self.lines_until(agreed);
+                // This one is not known yet when the ledger is written.
+                self.bound(&mut lines, &ledger, agreed.minus_ms(1));
+                if lines.values().any(|line| line.rolled_in_part(exclusion.span).is_some()) {
+                    return true;
+                }
+            }
+            key = key.next();
+        }
+    }
+
+    fn lines_until(&self, instant: Instant) -> HashMap<Arc<str>, Arc<Timeline>> {
+        self.lines.iter().map(|(name, line)| (name.clone(), Arc::new(line.until(instant)))).collect()
+    }
+
+    /// Brings the ledger of one period within its bounds, by what was known at an instant.
+    fn bound(&self, lines: &mut HashMap<Arc<str>, Arc<Timeline>>, ledger: &Period, as_of: Instant) {
+        let announced = self.known_by(ledger.end, as_of);
+        let facts = Facts { announced: &announced, ..self.facts() };
+        let mut sorted: Vec<_> = lines.iter_mut().collect();
+        sorted.sort_by_key(|(name, _)| (*name).clone());
+        bound_ledger(sorted, facts, Interval { from: ledger.start, to: ledger.end }, Bounds::default());
     }
 }

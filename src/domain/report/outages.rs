@@ -39,7 +39,8 @@ impl Counted<'_> {
             let later = if run.span.to > span.to { self.counted_after(time.run, part) } else { 0 };
             outages.add(time.counted_ms + later, !run.open);
         }
-        for rolled in self.rolled_in(part) {
+        // One that was agreed after the sum was made leaves its outages without counted time.
+        for rolled in self.rolled_in(part).filter(|rolled| !self.survey.excludes_all(rolled.span())) {
             outages.count += rolled.outages;
             outages.longest_ms = outages.longest_ms.max(rolled.longest_ms);
             outages.ended += rolled.outages;

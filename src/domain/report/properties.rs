@@ -188,6 +188,7 @@ fn announced(begin: Instant) -> Announced {
             cause: ExclusionCause::CustomerCaused,
             by_customer: true,
             by_provider: true,
+            cuts_sum: false,
         });
     }
     announced

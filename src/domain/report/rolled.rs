@@ -53,7 +53,12 @@ pub(super) fn with_rolled_edges(
     Interval { from: edges.min().unwrap_or(window.from), ..window }
 }
 
-pub(super) fn sums(judged: &Judged, line: &impl Fn(&TargetTerms) -> Option<Arc<Timeline>>) -> RolledSums {
+/// The sums of all lines. Outages of a span that is excluded altogether have no counted time.
+pub(super) fn sums(
+    judged: &Judged,
+    line: &impl Fn(&TargetTerms) -> Option<Arc<Timeline>>,
+    is_excluded: impl Fn(Interval) -> bool,
+) -> RolledSums {
     let mut sums = RolledSums::default();
     let mut targets = HashSet::new();
     let mut measured = HashSet::new();
@@ -68,7 +73,8 @@ pub(super) fn sums(judged: &Judged, line: &impl Fn(&TargetTerms) -> Option<Arc<T
         for rolled in line.rolled().iter().filter(|rolled| rolled.span.intersect(&judged.window).is_some()) {
             // Outside the term nothing counts and nothing is missing.
             let counts = judged.parts.iter().any(|part| part.span.contains(rolled.span.from));
-            sums.add(rolled, counts && lists_outages, counts && headline.as_ref() == Some(&terms.name));
+            let lists_outages = counts && lists_outages && !is_excluded(rolled.span);
+            sums.add(rolled, lists_outages, counts && headline.as_ref() == Some(&terms.name));
         }
     }
     sums

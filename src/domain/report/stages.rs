@@ -169,6 +169,14 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// Whether one exclusion covers all of a span, so that no loss in it counts.
+    pub(super) fn excludes_all(&self, span: Interval) -> bool {
+        // Only exclusions have no cap; they exclude all loss of their length.
+        self.stages.iter().flat_map(|stage| &stage.slices).any(|slice| {
+            slice.span.from <= span.from && span.to <= slice.span.to && !self.windows.list()[slice.window].capped
+        })
+    }
+
     /// The stages of a part.
     pub(super) fn of_part(&self, part: usize) -> impl Iterator<Item = (usize, &Stage<'a>)> {
         self.stages.iter().enumerate().filter(move |(_, stage)| stage.part == Some(part))

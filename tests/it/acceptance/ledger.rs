@@ -62,6 +62,25 @@ fn m_96_a_year_that_flaps_each_day() {
     let report = case.report("2025");
     assert_eq!(outages(&report), (3650, 3_650_000, 1000));
     assert!(report["rolledUp"]["days"].as_i64().unwrap() > 100, "{}", report["rolledUp"]);
+
+    // The instants are lost by then: five minutes of a day cannot be excluded any more, all of the year can.
+    let excluded = |from: &str, to: &str| {
+        json!({"at": "2025-12-31T19:00:00Z", "type": "exclusion", "from": from, "to": to, "cause": "CustomerCaused",
+            "approvedBy": ["customer", "provider"]})
+    };
+    let case = case
+        .agreement(json!({"exclusions": ["CustomerCaused"]}))
+        .line(excluded("2025-01-08T09:00:00Z", "2025-01-08T09:05:00Z"))
+        .gives("2025", "D 3650000; A 99.9884; outageCount 3650; OnTrack");
+    assert_eq!(
+        case.windows("2025"),
+        ["CustomerCaused 2025-01-08T09:00:00+00:00 2025-01-08T09:05:00+00:00 0+0 RolledUp"]
+    );
+    let case = case
+        .line(excluded("2025-01-01T00:00:00Z", "2025-12-31T19:00:00Z"))
+        .gives("2025", "D 0; X 3650000; A 100.0000; raw 99.9884; without 99.9884; outageCount 0; OnTrack");
+    let ends: Vec<String> = case.windows("2025").iter().map(|line| line.rsplit(' ').next().unwrap().into()).collect();
+    assert_eq!(ends, ["3650000+0", "RolledUp"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! M-21 to M-39, M-74 b: maintenance and exclusions.
+//! M-21 to M-39, M-74 b, M-106: maintenance and exclusions.
 
 use serde_json::json;
 
@@ -70,6 +70,31 @@ fn m_24_notice_begins_when_stakeholders_are_told() {
     let case =
         Case::new("M-24 told").line(change).down(W_FROM, "22:50").gives("2025-11", "D 3000000; A 99.8842; Missed");
     assert_eq!(case.windows("2025-11"), [format!("chg-1 {W_FROM} {W_TO} 0+0 LateNotice")]);
+}
+
+/// An approval counts from its own instant, although the operator that should have seen it was down. What the service
+/// did meanwhile, its Pods prove.
+#[test]
+fn m_106_an_approval_while_the_operator_is_down() {
+    let (from, until) = ("2025-11-09T21:50:00+01:00", "2025-11-09T23:00:00+01:00");
+    let before = "2025-11-08T08:00:00+01:00";
+    let pod = |uid: &str| json!({"uid": uid, "created": before, "started": before, "ready": true, "since": before});
+    let pods = json!([pod("p1"), pod("p2"), pod("p3")]);
+    let case = |name, approved| {
+        Case::new(name)
+            .line(json!({"at": from, "type": "gap", "until": until, "reason": "NoLeader"}))
+            .line(json!({"at": until, "type": "pods", "component": "api", "ready": 3, "pods": pods}))
+            .change("chg-1", W_FROM, W_TO, "1h", approved)
+            .down(W_FROM, "22:50")
+    };
+    let in_time = case("M-106 a", "2025-11-09T22:00:00+01:00")
+        .gives("2025-11", "X 3000000; D 0; B 2589000000; A 100.0000; raw 99.8842; Met; inferred 4200000");
+    assert_eq!(in_time.windows("2025-11"), [format!("chg-1 {W_FROM} {W_TO} 3000000+0")]);
+    assert_eq!(in_time.report("2025-11")["maintenance"][0]["noticeMs"], 259_200_000);
+    let late = case("M-106 b", "2025-11-09T22:00:01+01:00")
+        .gives("2025-11", "X 0; D 3000000; A 99.8842; Missed; inferred 4200000");
+    assert_eq!(late.windows("2025-11"), [format!("chg-1 {W_FROM} {W_TO} 0+0 LateNotice")]);
+    assert_eq!(late.report("2025-11")["maintenance"][0]["noticeMs"], 259_199_000);
 }
 
 #[test]
