@@ -148,7 +148,11 @@ impl World {
 
     /// Whether every stream was listed or refused, so that what is missing is missing.
     pub fn is_settled(&self) -> bool {
-        self.streams.values().all(|state| !state.is_pending())
+        let pods = self.uses.pods.keys().all(|selection| {
+            let state = self.streams.get(&Stream::Pods(selection.clone()));
+            state.is_some_and(|state| state.synced || state.failure.is_some())
+        });
+        pods && ALWAYS.iter().all(|stream| self.streams.get(stream).is_some_and(|state| !state.is_pending()))
     }
 
     /// Since when this replica judges what it sees.
