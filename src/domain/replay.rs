@@ -1,6 +1,7 @@
 //! Replay: the accounting of an event log, by the same rules as the operator's.
 
 mod approvals;
+mod closed;
 mod event;
 mod gaps;
 mod ledger;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
 
+pub use closed::Closed;
 pub use event::{Event, EventError, EventKind, parse_line};
 
 use super::agreement::Terms;
@@ -94,6 +96,7 @@ pub struct Replay {
     pub events: usize,
     /// The last instant of the log.
     pub last: Option<Instant>,
+    first: Option<Instant>,
     created: Instant,
 }
 
@@ -152,12 +155,22 @@ impl Replay {
     /// Judges a period for an instant. Proof ends there; a closed period is judged as of its closing, by what was
     /// approved before it.
     pub fn judge(&self, lines: &HashMap<Arc<str>, Arc<Timeline>>, period: &Period, as_of: Instant) -> (Judged, Moment) {
+        self.judge_knowing(lines, period, as_of, &self.known_by(period.end, as_of))
+    }
+
+    /// Judges a period for an instant by what is known of changes and exclusions.
+    pub fn judge_knowing(
+        &self,
+        lines: &HashMap<Arc<str>, Arc<Timeline>>,
+        period: &Period,
+        as_of: Instant,
+        announced: &Announced,
+    ) -> (Judged, Moment) {
         let grace_ms = self.terms.newest().map_or(0, |version| version.value.grace_ms);
         let closing = self.closing(period.end);
         let moment =
             Moment { as_of: as_of.min(closing), horizon: as_of.min(closing), phase: phase_at(period, grace_ms, as_of) };
-        let announced = self.known_by(period.end, as_of);
-        let facts = Facts { announced: &announced, ..self.facts() };
+        let facts = Facts { announced, ..self.facts() };
         (judge(facts, |target| lines.get(&target.name).cloned(), period, moment), moment)
     }
 
@@ -204,6 +217,7 @@ impl Replay {
             announced: approvals::read(events, &objects.namespace, &objects.service_name)?,
             events: events.len(),
             last: events.last().map(|event| event.at),
+            first: events.first().map(|event| event.at),
             created: objects.created.unwrap_or(Instant::MIN),
         };
         for event in events {

@@ -1,5 +1,7 @@
 //! The report as data: what `-o json` prints and every other rendering is made from.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::api::ServiceReport;
@@ -7,7 +9,9 @@ use crate::api::agreement::Headline;
 use crate::api::report::{
     Gap, Maintenance, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, SubjectKind,
 };
-use crate::domain::period::Period;
+use crate::domain::digest;
+use crate::domain::maintenance::Announced;
+use crate::domain::period::{Period, PeriodKey};
 use crate::domain::replay::Replay;
 use crate::domain::report::{Contents, contents};
 use crate::domain::time::Instant;
@@ -63,6 +67,8 @@ pub struct Document {
     pub rolled_up: RolledUp,
     /// Digests of all inputs.
     pub inputs: Option<ReportInputs>,
+    /// The report that this one corrects.
+    pub supersedes: Option<Superseded>,
     /// Digest of the report closed before.
     pub previous_digest: Option<String>,
     /// Digest of this report.
@@ -70,6 +76,15 @@ pub struct Document {
     /// The headline figures, for renderings.
     #[serde(skip)]
     pub headline: Option<Headline>,
+}
+
+/// A report that another one corrects.
+#[derive(Clone, Debug, Serialize)]
+pub struct Superseded {
+    /// Its name.
+    pub name: String,
+    /// Its digest.
+    pub digest: String,
 }
 
 /// What a report covers.
@@ -90,10 +105,42 @@ pub struct DocumentPeriod {
 }
 
 impl Document {
-    /// The report of a replayed log for one period and instant.
+    /// The newest report of a replayed log for one period and instant; a closed one with its place in the chain.
     pub fn from_replay(replay: &Replay, period: &Period, as_of: Instant) -> Self {
+        let mut reports = replay.closed_by(as_of);
+        let Some(newest) = reports.iter().rposition(|report| report.period.key == period.key) else {
+            return Self::knowing(replay, period, as_of, &replay.known_by(period.end, as_of));
+        };
+        reports.truncate(newest + 1);
+        let mut before: Option<Self> = None;
+        let mut of_period: HashMap<PeriodKey, Superseded> = HashMap::new();
+        for report in &reports {
+            let mut document = Self::knowing(replay, &report.period, report.at, &report.announced);
+            if report.revision > 1 {
+                document.name = format!("{}-r{}", document.name, report.revision);
+                document.supersedes = of_period.remove(&report.period.key);
+            }
+            document.previous_digest = before.and_then(|before| before.digest);
+            let digest = document.own_digest();
+            of_period.insert(report.period.key, Superseded { name: document.name.clone(), digest: digest.clone() });
+            document.digest = Some(digest);
+            before = Some(document);
+        }
+        before.expect("the newest report of the period is one of them")
+    }
+
+    /// Digest of what is printed, but for the digest itself.
+    fn own_digest(&self) -> String {
+        let mut value = serde_json::to_value(self).expect("a report serialises to JSON");
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("digest");
+        }
+        digest::of_value(&value)
+    }
+
+    fn knowing(replay: &Replay, period: &Period, as_of: Instant, announced: &Announced) -> Self {
         let lines = replay.ledger(period, as_of);
-        let (judged, moment) = replay.judge(&lines, period, as_of);
+        let (judged, moment) = replay.judge_knowing(&lines, period, as_of, announced);
         let rules = &replay.terms.newest().expect("a replay has terms").value.period;
         let zone = &rules.zone;
         let line = judged.headline().and_then(|target| lines.get(&target.terms.name).cloned());
@@ -128,6 +175,7 @@ impl Document {
             rules_changed_omitted: written.rules_changed_omitted,
             rolled_up: written.rolled_up,
             inputs: Some(ReportInputs { events: Some(replay.events as u64), ..written.inputs }),
+            supersedes: None,
             previous_digest: None,
             digest: None,
             headline: written.headline,
@@ -167,6 +215,7 @@ impl Document {
             rules_changed_omitted: status.rules_changed_omitted,
             rolled_up: status.rolled_up.unwrap_or_default(),
             inputs: status.inputs,
+            supersedes: None,
             previous_digest: status.previous_digest,
             digest: status.digest,
             headline: status.headline,

@@ -32,7 +32,7 @@ impl Replay {
     }
 
     /// What is known at an instant and may still change the figures of a period: nothing that came after its closing.
-    pub(super) fn known_by(&self, period_end: Instant, as_of: Instant) -> Announced {
+    pub fn known_by(&self, period_end: Instant, as_of: Instant) -> Announced {
         self.announced.known_by(as_of.min(self.closing(period_end).minus_ms(1)))
     }
 

@@ -304,7 +304,9 @@ fn m_36_an_exclusion_agreed_afterwards_is_marked() {
         .gives("2025-11", "X 3600000; D 0; A 100.0000; raw 99.8611; Met");
     excluded("M-36 provisional", &["customer", "provider"], "2025-12-01T23:59:59+01:00")
         .gives("2025-11", "X 3600000; D 0; A 100.0000; raw 99.8611; without 99.8611; Met");
-    excluded("M-36 closed", &["customer", "provider"], "2025-12-02T00:00:00+01:00")
+    // After the closing it needs a correction: see corrections.rs.
+    excluded("M-36 closed", &["customer", "provider"], "2025-12-02T00:00:01+01:00")
+        .at("2025-12-02T00:00:00+01:00")
         .gives("2025-11", "X 0; D 3600000; A 99.8611; Missed");
 }
 

@@ -4,6 +4,7 @@
 //! the notation of the rules. See [`expect`] for the notation.
 
 mod calendar_months;
+mod corrections;
 mod evidence;
 mod expect;
 mod ledger;
