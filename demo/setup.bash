@@ -96,6 +96,7 @@ remove_from_cluster() {
     kubectl delete -f crds/ --ignore-not-found --wait >/dev/null
     kubectl delete namespace shop assize-demo --ignore-not-found --wait >/dev/null
     kubectl delete clusterrolebinding assize-demo --ignore-not-found >/dev/null
+    kubectl delete role,rolebinding assize -n kube-node-lease --ignore-not-found >/dev/null
     kubectl delete clusterrole assize --ignore-not-found >/dev/null
 }
 
@@ -107,6 +108,8 @@ install_rights() {
     show kubectl apply -n assize-demo -f charts/assize/files/role.yaml
     show kubectl create clusterrolebinding assize-demo --clusterrole=assize --serviceaccount=assize-demo:assize
     show kubectl create rolebinding assize -n assize-demo --role=assize --serviceaccount=assize-demo:assize
+    show kubectl apply -f charts/assize/files/nodeleases.yaml
+    show kubectl create rolebinding assize -n kube-node-lease --role=assize --serviceaccount=assize-demo:assize
     # A kubeconfig with the account's token instead of the administrator's credentials.
     local token
     token=$(kubectl create token assize -n assize-demo --duration=2h)

@@ -70,6 +70,9 @@ state_and_reason_of() {
 # Milliseconds without observation in the report of checkout-gold, one number a gap.
 gaps() { kubectl get srep "$report" -n shop -o "jsonpath={.status.gaps[*].unknownMs}"; }
 
+# unknown_below MS: whether the gaps of the report are shorter than that in all.
+unknown_below() { gaps | tr ' ' '\n' | awk -v most="$1" '{ sum += $1 } END { print (sum < most ? "yes" : sum " ms") }'; }
+
 # The lowest and the highest availability of checkout-gold, where they differ.
 bounds() {
     curl -s "http://$metrics_address/metrics" |
