@@ -113,8 +113,16 @@ async fn watches_fall_silent_and_end() {
 #[tokio::test(start_paused = true)]
 async fn a_watch_ends_at_its_timeout() {
     let server = server();
-    let stream = maps(&server.client("operator")).watch(&WatchParams::default().timeout(60), "0").await.unwrap();
-    assert!(stream.into_stream().boxed().next().await.is_none());
+    let maps = maps(&server.client("operator"));
+    let parameters = WatchParams::default().timeout(60);
+    let mut stream = maps.watch(&parameters, "0").await.unwrap().into_stream().boxed();
+    assert!(
+        matches!(stream.next().await, Some(Ok(WatchEvent::Bookmark(_)))),
+        "what was shown is proved before the end"
+    );
+    assert!(stream.next().await.is_none());
+    let silent = WatchParams { bookmarks: false, ..parameters };
+    assert!(maps.watch(&silent, "0").await.unwrap().into_stream().boxed().next().await.is_none());
 }
 
 #[tokio::test]
