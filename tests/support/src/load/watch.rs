@@ -38,7 +38,7 @@ struct Condition {
 }
 
 /// Conditions of an agreement.
-const CONDITIONS: usize = 5;
+const CONDITIONS: usize = 7;
 /// Pause between two looks; the instants that count are those at which the watch showed something.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
