@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::objects::{LedgerEntry, assert_conserved, ledger};
+use super::objects::{LedgerEntry, assert_conserved, ledger, states};
 use super::rig::{Rig, WriteSeen};
 
 #[tokio::test]
@@ -42,10 +42,6 @@ async fn entries_since_first_up(rig: &Rig) -> Vec<LedgerEntry> {
     assert_conserved(&report);
     let entries = ledger(&report);
     entries.into_iter().skip_while(|entry| entry.state != "Up").collect()
-}
-
-fn states(entries: &[LedgerEntry]) -> Vec<&str> {
-    entries.iter().map(|entry| entry.state.as_str()).collect()
 }
 
 async fn a_leader_that_stops_hands_over(rig: Rig) {

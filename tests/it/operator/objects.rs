@@ -169,3 +169,8 @@ pub fn assert_conserved(report: &Value) {
         }
     }
 }
+
+/// The states of ledger entries, in order.
+pub fn states(entries: &[LedgerEntry]) -> Vec<&str> {
+    entries.iter().map(|entry| entry.state.as_str()).collect()
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::objects::{LedgerEntry, assert_conserved, ledger, slice};
+use super::objects::{LedgerEntry, assert_conserved, ledger, slice, states};
 use super::rig::{Rig, now};
 
 on_both_servers! {
@@ -65,10 +65,6 @@ async fn restarted(rig: &Rig, wanted: impl Fn(&[LedgerEntry]) -> bool) -> (super
 
 fn since_first_up(report: &Value) -> Vec<LedgerEntry> {
     ledger(report).into_iter().skip_while(|entry| entry.state != "Up").collect()
-}
-
-fn states(entries: &[LedgerEntry]) -> Vec<&str> {
-    entries.iter().map(|entry| entry.state.as_str()).collect()
 }
 
 fn ms(report: &Value, name: &str) -> i64 {

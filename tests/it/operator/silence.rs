@@ -6,7 +6,7 @@ use assize_testkit::fake::Match;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::objects::{LedgerEntry, condition, ledger};
+use super::objects::{LedgerEntry, condition, ledger, states};
 use super::rig::Rig;
 
 /// With a Lease of 3 s a stream is asked for after 12 s and stalled after 30 s.
@@ -47,10 +47,6 @@ async fn sees_again(rig: &Rig) -> Vec<LedgerEntry> {
     rig.settle("op").await;
     let entries = ledger(&rig.open_report("gold").await);
     entries.into_iter().skip_while(|entry| entry.state != "Up").collect()
-}
-
-fn states(entries: &[LedgerEntry]) -> Vec<&str> {
-    entries.iter().map(|entry| entry.state.as_str()).collect()
 }
 
 /// Fault row 11: a stalled watch proves nothing, although its connection is open and other streams go on.

@@ -3,7 +3,7 @@
 use assize_testkit::fake::{EventAction, Match};
 use serde_json::{Value, json};
 
-use super::objects::{LedgerEntry, condition, ledger, slice};
+use super::objects::{LedgerEntry, condition, ledger, slice, states};
 use super::rig::{Rig, now};
 
 async fn scene(rig: &Rig) {
@@ -23,10 +23,6 @@ async fn entries(rig: &Rig) -> Vec<LedgerEntry> {
     rig.settle("op").await;
     let entries = ledger(&rig.open_report("gold").await);
     entries.into_iter().skip_while(|entry| entry.state != "Up").collect()
-}
-
-fn states(entries: &[LedgerEntry]) -> Vec<&str> {
-    entries.iter().map(|entry| entry.state.as_str()).collect()
 }
 
 /// Fault row 5: an object that cannot be decoded stops nothing but itself.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use assize_testkit::fake::{Action, FaultHandle, Match};
 use serde_json::json;
 
-use super::objects::{LedgerEntry, condition, has, ledger};
+use super::objects::{LedgerEntry, condition, has, ledger, states};
 use super::rig::Rig;
 
 async fn scene(rig: &Rig) {
@@ -24,10 +24,6 @@ async fn entries(rig: &Rig) -> Vec<LedgerEntry> {
     rig.settle("op").await;
     let entries = ledger(&rig.open_report("gold").await);
     entries.into_iter().skip_while(|entry| entry.state != "Up").collect()
-}
-
-fn states(entries: &[LedgerEntry]) -> Vec<&str> {
-    entries.iter().map(|entry| entry.state.as_str()).collect()
 }
 
 /// How often each object was tried to be written under a fault that lasts for four seconds.
