@@ -8,13 +8,14 @@ use assize::api::report::Phase;
 use assize::api::service::State;
 use assize::domain::agreement::Terms;
 use assize::domain::maintenance::{Announced, ApprovedChange};
-use assize::domain::period::Period;
+use assize::domain::period::{Period, PeriodKind, period_containing};
 use assize::domain::reason::Reason;
 use assize::domain::report::{Calendars, Facts, Moment, bound_ledger, judge};
 use assize::domain::time::{Instant, Interval};
 use assize::domain::timeline::{Bounds, Entry, Timeline};
 use assize::domain::version::{Version, Versions};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 const TRANSITIONS: i64 = 100_000;
@@ -40,7 +41,7 @@ impl Agreement {
         let spec = serde_json::from_value(json!({"serviceRef": {"name": "checkout"}, "targets": [target]}));
         let terms = spec.ok().and_then(|spec| Terms::from_spec(&spec).ok()).map(Arc::new);
         let terms = terms.expect("the spec above is valid");
-        let period = terms.period_at(begin);
+        let period = period_containing(PeriodKind::CalendarMonth, &TimeZone::UTC, begin);
         let component: Arc<str> = "api".into();
         let entry = |number: i64| {
             let at = begin.plus_ms(number * (MONTH_MS / (transitions + 1)));

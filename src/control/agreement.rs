@@ -4,7 +4,7 @@ use crate::api::ServiceLevelAgreementStatus;
 use crate::api::agreement::{ClassTimes, CurrentState, InForce, LastReport, PeriodStatus, TargetStatus};
 use crate::api::service::State;
 use crate::domain::accounting::Verdict;
-use crate::domain::agreement::Terms;
+use crate::domain::agreement::{Schedule, Terms};
 use crate::domain::budget::budget_available;
 use crate::domain::chain::Chain;
 use crate::domain::conditions::Finding;
@@ -38,6 +38,8 @@ pub struct Shown<'a> {
     pub version: &'a Version<Terms>,
     /// The running period.
     pub period: &'a Period,
+    /// The periods of the agreement.
+    pub schedule: &'a Schedule<'a>,
     /// The period judged so far; none where an obstacle forbids figures.
     pub judged: Option<&'a Judged>,
     /// The state of the headline line now.
@@ -58,8 +60,7 @@ pub struct Shown<'a> {
 
 /// The status of an agreement at an instant.
 pub fn status(entry: &AgreementEntry, shown: &Shown<'_>, now: Instant) -> (ServiceLevelAgreementStatus, Vec<Finding>) {
-    let terms = &shown.version.value;
-    let zone = &terms.period.zone;
+    let zone = &shown.schedule.rules_at(now).zone;
     let mut status = ServiceLevelAgreementStatus {
         kind: Some(entry.kind),
         in_force: Some(InForce { digest: shown.version.digest.to_string(), since: shown.version.since.format_utc() }),
@@ -184,7 +185,15 @@ fn agreed(shown: &Shown<'_>, now: Instant) -> Finding {
             let message = format!("begins at {}", begins.format_in(&terms.period.zone));
             Finding::no("Agreed", "NotYetStarted", message)
         }
-        _ => Finding::yes("Agreed", "SignaturesNotRequired", "in force since the API server accepted it"),
+        _ => {
+            let mut message = "in force since the API server accepted it".to_owned();
+            if let Some((since, rules)) = shown.schedule.next_change(now) {
+                let (since, zone) = (since.format_in(&shown.schedule.rules_at(now).zone), rules.zone_name());
+                let kind = rules.kind.as_str();
+                message += &format!("; periods become {kind} in {zone} when the running one ends, at {since}");
+            }
+            Finding::yes("Agreed", "SignaturesNotRequired", message)
+        }
     }
 }
 

@@ -93,24 +93,40 @@ pub fn last_report(record: &Record, known: &[KnownReport]) -> Option<(String, St
     Some((last.key.name.to_string(), last.result.as_deref().unwrap_or_default().to_owned()))
 }
 
-/// Drafts the reports of a record; returns when time alone changes one.
-pub fn plan_reports(judging: Judging<'_>, known: &[KnownReport], epoch: i64, batch: &mut Batch) -> Option<Instant> {
+/// Drafts the reports of a record, new ones only if it `begins` any; returns when time alone changes one.
+pub fn plan_reports(
+    judging: Judging<'_>,
+    known: &[KnownReport],
+    epoch: i64,
+    begins: bool,
+    batch: &mut Batch,
+) -> Option<Instant> {
     let record = judging.record;
-    let grace_ms = record.terms.newest().map_or(0, |version| version.value.grace_ms);
+    let schedule = judging.facts.schedule();
     let mut edge: Option<Instant> = None;
     for period in report::periods(record, known, judging.now) {
-        let next = if judging.now < period.end { period.end } else { period.end.plus_ms(grace_ms) };
+        let name = report::name(record, &period, known);
+        if !begins && !known.iter().any(|report| *report.key.name == *name) {
+            continue;
+        }
+        let next = if judging.now < period.end { period.end } else { schedule.closing(&period) };
         if next > judging.now {
             edge = Some(edge.map_or(next, |edge| edge.min(next)));
         }
-        plan_report(judging, &period, known, epoch, batch);
+        plan_report(judging, &period, name, known, epoch, batch);
     }
     edge
 }
 
-fn plan_report(judging: Judging<'_>, period: &Period, known: &[KnownReport], epoch: i64, batch: &mut Batch) {
+fn plan_report(
+    judging: Judging<'_>,
+    period: &Period,
+    name: String,
+    known: &[KnownReport],
+    epoch: i64,
+    batch: &mut Batch,
+) {
     let record = judging.record;
-    let name = report::name(record, period, known);
     let key = ObjectKey::new(record.key.namespace.clone(), name.as_str());
     let ours = known.iter().find(|report| report.key == key);
     if ours.is_some_and(|report| report.digest.is_some()) {

@@ -8,8 +8,7 @@ use crate::domain::agreement::{TargetTerms, Terms};
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::reason::Reason;
 use crate::domain::report::{Calendars, Facts, bound_ledger};
-use crate::domain::time::Instant;
-use crate::domain::time::Interval;
+use crate::domain::time::{DAY_MS, Instant, Interval};
 use crate::domain::timeline::{Bounds, Entry, Rolled, Timeline};
 use crate::domain::tracker::ServiceTracker;
 use crate::domain::version::Versions;
@@ -247,7 +246,8 @@ impl Record {
                 Arc::make_mut(&mut line.timeline).forget_before(instant);
             }
         }
-        self.terms.forget_before(instant);
+        // Which period is cut how depends on the rules of the period before.
+        self.terms.forget_before(instant.minus_ms(LONGEST_PERIOD_MS));
     }
 
     /// What the ledger of a period says now, as if it had been read back.
@@ -271,6 +271,9 @@ impl Record {
         self.lines.iter().any(|line| line.timeline.entries().iter().any(|entry| entry.state != State::Unknown))
     }
 }
+
+/// No period is longer, not even the first one of other rules.
+const LONGEST_PERIOD_MS: i64 = 400 * DAY_MS;
 
 /// How much later than a former leader this replica may have seen the same transition.
 const LAG_MS: i64 = 5_000;

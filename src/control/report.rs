@@ -5,49 +5,50 @@ use serde_json::{Value, json};
 use crate::api::report::{Ledger, LedgerLine, Phase, SubjectKind};
 use crate::api::service::State;
 use crate::api::{GROUP, ServiceReportStatus, VERSION};
-use crate::domain::agreement::{TargetTerms, Terms};
+use crate::domain::agreement::{PeriodRules, Schedule, TargetTerms};
 use crate::domain::conditions::Finding;
 use crate::domain::digest::{self, Identity};
 use crate::domain::limits::{LISTED_GAPS, LISTED_OUTAGES, REPORT_BYTES, REPORT_METADATA_BYTES, REPORT_PART_TARGETS};
-use crate::domain::period::{Period, PeriodKey};
+use crate::domain::period::Period;
 use crate::domain::report::{self as domain, Facts, Judged, Moment, contents, judge, phase_at, shorten};
 use crate::domain::time::{Instant, Interval};
 use crate::domain::timeline::Rolled;
 
 use super::record::{KnownReport, Record};
 
-/// The calendar period whose ledger a report owns: its own, of a rolling one the month.
-pub fn ledger_period(terms: &Terms, at: Instant) -> Period {
-    let key = terms.period_at(at).key;
-    let ledger = key.ledger().period_in(&terms.period.zone);
-    Period { key, start: ledger.start, end: ledger.end }
-}
-
 /// The periods of a record that have a report to be written at `now`: the running one, and those before it that are
 /// observed and not closed yet.
 pub fn periods(record: &Record, known: &[KnownReport], now: Instant) -> Vec<Period> {
-    let Some(terms) = record.terms.newest().map(|version| version.value.clone()) else { return Vec::new() };
+    let (Some(newest), Some(schedule)) = (record.terms.newest(), Schedule::of(&record.terms)) else {
+        return Vec::new();
+    };
+    let end = newest.value.end();
+    let mut period = schedule.period_at(now);
     let mut periods = Vec::new();
-    if now < terms.end() {
-        periods.push(ledger_period(&terms, now));
+    if now < end {
+        periods.push(period);
     }
     let begins = record.lines.iter().filter_map(|line| line.timeline.entries().first()).map(|entry| entry.at).min();
-    let mut key: PeriodKey = terms.period_at(now).key;
     for _ in 0..crate::domain::limits::WINDOW_REPORTS {
-        key = key.previous();
-        let ledger = key.ledger().period_in(&terms.period.zone);
-        if begins.is_none_or(|begins| begins >= ledger.end) || terms.end() <= ledger.start {
+        let Some(before) = schedule.before(&period) else { break };
+        period = before;
+        if begins.is_none_or(|begins| begins >= period.end) || end <= period.start {
             break;
         }
         let closed =
-            known.iter().any(|report| report.start == ledger.start && record.owns(report) && report.digest.is_some());
+            known.iter().any(|report| report.start == period.start && record.owns(report) && report.digest.is_some());
         if closed {
             break;
         }
-        periods.push(Period { key, start: ledger.start, end: ledger.end });
+        periods.push(period);
     }
     periods.reverse();
     periods
+}
+
+/// The rules by which a period is cut.
+fn rules<'a>(record: &'a Record, period: &Period) -> &'a PeriodRules {
+    Schedule::of(&record.terms).expect("a record has terms").rules_at(period.start)
 }
 
 /// Name of a report: `<agreement>-<key>`, of a Service's own `its-<service>-<key>`.
@@ -68,8 +69,8 @@ pub fn name(record: &Record, period: &Period, known: &[KnownReport]) -> String {
 
 /// The object of a report without its status.
 pub fn object(record: &Record, period: &Period, name: &str, known: &[KnownReport]) -> Value {
-    let terms = &record.terms.newest().expect("a record has terms").value;
-    let zone = &terms.period.zone;
+    let rules = rules(record, period);
+    let zone = &rules.zone;
     let kind = match record.kind {
         SubjectKind::Service => "Service",
         SubjectKind::ServiceLevelAgreement => "ServiceLevelAgreement",
@@ -92,7 +93,7 @@ pub fn object(record: &Record, period: &Period, name: &str, known: &[KnownReport
                 "key": period.key.to_string(),
                 "start": period.start.format_in(zone),
                 "end": period.end.format_in(zone),
-                "timeZone": terms.period.zone_name(),
+                "timeZone": rules.zone_name(),
             },
         },
     });
@@ -126,12 +127,9 @@ impl Judging<'_> {
     /// Judges a period at this instant. A period that is over is judged as of its closing, so that every replica
     /// writes the same bytes.
     pub fn judge(&self, period: &Period) -> (Judged, Moment) {
-        let grace_ms = self.record.terms.newest().map_or(0, |version| version.value.grace_ms);
-        let phase = phase_at(period, grace_ms, self.now);
-        let as_of = match phase {
-            Phase::Closed => period.end.plus_ms(grace_ms),
-            _ => self.now,
-        };
+        let closing = self.facts.schedule().closing(period);
+        let phase = phase_at(period, closing, self.now);
+        let as_of = if phase == Phase::Closed { closing } else { self.now };
         let moment = Moment { as_of, horizon: self.horizon.min(as_of), phase };
         (judge(self.facts, |target| self.record.line(target), period, moment), moment)
     }
@@ -188,7 +186,7 @@ fn unsigned(
     (sequence, epoch): (i64, i64),
 ) -> ServiceReportStatus {
     let record = judging.record;
-    let zone = &record.terms.newest().expect("a record has terms").value.period.zone;
+    let zone = &rules(record, period).zone;
     let line = judged.headline().and_then(|target| record.line(&target.terms));
     let written = contents(judging.facts, judged, line.as_deref(), moment, zone);
     let proved = moment.horizon.min(period.end);
@@ -248,7 +246,7 @@ fn fit(status: &mut ServiceReportStatus, object: &Value) {
 }
 
 fn ledger(record: &Record, period: &Period, sequence: i64, epoch: i64) -> Ledger {
-    let zone = &record.terms.newest().expect("a record has terms").value.period.zone;
+    let zone = &rules(record, period).zone;
     let lines = record
         .lines
         .iter()

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use crate::api::report::Phase;
 use crate::api::service::{State, WorkloadKind};
 use crate::domain::accounting::ClassSums;
-use crate::domain::agreement::Terms;
+use crate::domain::agreement::{Schedule, Terms};
 use crate::domain::burn::{alerts, burn_rate, windows};
 use crate::domain::decimal::Fraction;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
@@ -26,7 +26,7 @@ use crate::telemetry::snapshot::{
 use super::clock::Clock;
 use super::live::Live;
 use super::record::Record;
-use super::report::{Judging, ledger_period};
+use super::report::Judging;
 use super::streams::Stream;
 use super::world::{AgreementEntry, World};
 
@@ -161,10 +161,12 @@ impl Scrape<'_> {
             announced: &NOTHING_ANNOUNCED,
         };
         let judging = Judging { record, facts, now: self.now, horizon };
-        let judged = judging.judge(&ledger_period(terms, self.now)).0;
+        let schedule = facts.schedule();
+        let period = schedule.period_at(self.now);
+        let judged = judging.judge(&period).0;
         let Some(part) = judged.parts.last() else { return };
         let is_full = sink.detail() == Detail::Full;
-        let alerts = alerts(terms.period.kind);
+        let alerts = alerts(period.key.kind());
         let windows = windows(if is_full { &alerts } else { &alerts[..2] });
         for target in &part.targets {
             let line = record.line(&target.terms);
@@ -202,7 +204,7 @@ impl Scrape<'_> {
     fn ledger(&self, key: &ObjectKey, entry: &AgreementEntry, record: &Record, live: &mut Live, sink: &mut dyn Sink) {
         let rolled = record.lines.iter().flat_map(|line| line.timeline.rolled());
         let kept: u64 = rolled.map(|rolled| u64::from(rolled.entries)).sum();
-        let Some(newest) = record.terms.newest() else { return };
+        let Some(schedule) = Schedule::of(&record.terms) else { return };
         let mut reports: Vec<(Instant, Phase)> = Vec::new();
         for report in self.world.agreement_reports(key).iter().filter(|report| *report.subject_uid == *entry.uid) {
             let Some(phase) = report.phase else { continue };
@@ -213,10 +215,8 @@ impl Scrape<'_> {
             }
         }
         let last_two = &reports[reports.len().saturating_sub(2)..];
-        let keys: Vec<(String, Phase)> = last_two
-            .iter()
-            .map(|(start, phase)| (ledger_period(&newest.value, *start).key.to_string(), *phase))
-            .collect();
+        let keys: Vec<(String, Phase)> =
+            last_two.iter().map(|(start, phase)| (schedule.period_at(*start).key.to_string(), *phase)).collect();
         let report = |place: usize| keys.get(place).map(|(key, phase)| (key.as_str(), *phase));
         sink.ledger(&LedgerSample {
             namespace: &key.namespace,

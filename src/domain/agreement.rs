@@ -1,5 +1,6 @@
 //! The terms of an agreement: its spec, validated once, with the defaults applied.
 
+mod schedule;
 mod targets;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::digest::{self, Identity};
 use super::duration::parse_duration_ms;
 use super::limits::AGREEMENT_SPEC_BYTES;
 use super::maintenance::MaintenanceTerms;
-use super::period::{self, Period, period_containing};
+use super::period;
 use super::reliability::Limits;
 use super::term::Term;
 use super::time::{Instant, Interval};
@@ -24,6 +25,7 @@ use super::violation::Violation;
 use super::zone::zone_named;
 use targets::{read_headline, read_targets};
 
+pub use schedule::Schedule;
 pub use targets::read_objective;
 
 /// Default of `reportingPeriod.lateDataGrace`.
@@ -44,12 +46,9 @@ impl PeriodRules {
         self.zone.iana_name().unwrap_or("UTC")
     }
 
-    /// Days of the rolling window; none for calendar periods.
-    pub fn rolling_days(&self) -> Option<u16> {
-        match self.kind {
-            period::PeriodKind::Rolling { days } => Some(days),
-            _ => None,
-        }
+    /// Whether periods are those in which `kubectl get its` counts.
+    pub fn is_month_of_utc(&self) -> bool {
+        self.kind == period::PeriodKind::CalendarMonth && self.zone == TimeZone::UTC
     }
 }
 
@@ -203,21 +202,13 @@ impl Terms {
         self.term.review_due(&self.period.zone, created, version_since)
     }
 
-    /// The reporting period that contains an instant.
-    pub fn period_at(&self, instant: Instant) -> Period {
-        period_containing(self.period.kind, &self.period.zone, instant)
-    }
-
-    /// Whether it measures what `kubectl get its` shows, so that the Service needs no report of its own: a Readiness
-    /// target over the state of the Service, in calendar months of UTC. One that takes short outages as Up does not: what
-    /// is rolled up keeps only its sum of them, and the Service counts them.
+    /// Whether it measures what `kubectl get its` shows, so that the Service needs no report of its own while periods
+    /// are calendar months of UTC: a Readiness target over the state of the Service. One that takes short outages as Up
+    /// does not: what is rolled up keeps only its sum of them, and the Service counts them.
     pub fn covers_service(&self) -> bool {
-        self.period.kind == period::PeriodKind::CalendarMonth
-            && self.period.zone == TimeZone::UTC
-            && self
-                .targets
-                .iter()
-                .any(|target| target.limits.is_none() && target.components.is_none() && target.min_outage_ms == 0)
+        let covers =
+            |target: &TargetTerms| target.limits.is_none() && target.components.is_none() && target.min_outage_ms == 0;
+        self.targets.iter().any(covers)
     }
 
     /// The calendars it names, each once: of the service hours and of standing windows.

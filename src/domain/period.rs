@@ -34,6 +34,19 @@ pub enum PeriodKind {
     },
 }
 
+impl PeriodKind {
+    /// Its name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CalendarWeek => "CalendarWeek",
+            Self::CalendarMonth => "CalendarMonth",
+            Self::CalendarQuarter => "CalendarQuarter",
+            Self::CalendarYear => "CalendarYear",
+            Self::Rolling { .. } => "Rolling",
+        }
+    }
+}
+
 /// Why a text is not a period key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a period key, write it like 2026-11, 2026-W47, 2026-Q4, 2026 or 2026-11-30d")]
@@ -61,6 +74,14 @@ pub struct Period {
 }
 
 impl Period {
+    /// What its figures are of at an instant: all of it, or of a rolling period its days up to then.
+    pub fn window_at(&self, as_of: Instant) -> Interval {
+        match self.key.rolling_days() {
+            Some(days) => rolling_window(days, as_of.min(self.end)),
+            None => Interval { from: self.start, to: self.end },
+        }
+    }
+
     /// The period as an interval; nothing at the very end of the calendar.
     pub fn interval(&self) -> Option<Interval> {
         Interval::new(self.start, self.end)
@@ -117,6 +138,14 @@ impl PeriodKey {
     /// The kind of its period.
     pub fn kind(&self) -> PeriodKind {
         self.kind
+    }
+
+    /// Days of the window of a rolling period; none for calendar periods.
+    pub fn rolling_days(&self) -> Option<u16> {
+        match self.kind {
+            PeriodKind::Rolling { days } => Some(days),
+            _ => None,
+        }
     }
 
     /// The key of the following period. The last one of the calendar follows itself.

@@ -16,7 +16,7 @@ use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
 pub use closed::Closed;
 pub use event::{Event, EventError, EventKind, parse_line};
 
-use super::agreement::Terms;
+use super::agreement::{Schedule, Terms};
 use super::maintenance::Announced;
 use super::period::{Period, PeriodKey};
 use super::report::{Calendars, Facts, Judged, Moment, judge, phase_at};
@@ -135,6 +135,11 @@ impl Replay {
         }
     }
 
+    /// The periods of the agreement.
+    pub fn schedule(&self) -> Schedule<'_> {
+        self.facts().schedule()
+    }
+
     /// The instant of the figures, unless another is asked for: the last of the log.
     pub fn default_instant(&self) -> Result<Instant, ReplayError> {
         self.last.ok_or(ReplayError::Empty)
@@ -142,20 +147,18 @@ impl Replay {
 
     /// The period of a key, or the one that contains `as_of`.
     pub fn period(&self, key: Option<&str>, as_of: Instant) -> Result<Period, ReplayError> {
-        let rules = &self.terms.newest().expect("a replay has terms").value.period;
-        let running = super::period::period_containing(rules.kind, &rules.zone, as_of);
+        let running = self.schedule().period_at(as_of);
         let Some(text) = key else { return Ok(running) };
         PeriodKey::parse(text)
             .ok()
-            .filter(|key| key.kind() == rules.kind)
-            .map(|key| key.period_in(&rules.zone))
+            .and_then(|key| self.schedule().period_of(key))
             .ok_or_else(|| ReplayError::Period(text.to_owned(), running.key.to_string()))
     }
 
     /// Judges a period for an instant. Proof ends there; a closed period is judged as of its closing, by what was
     /// approved before it.
     pub fn judge(&self, lines: &HashMap<Arc<str>, Arc<Timeline>>, period: &Period, as_of: Instant) -> (Judged, Moment) {
-        self.judge_knowing(lines, period, as_of, &self.known_by(period.end, as_of))
+        self.judge_knowing(lines, period, as_of, &self.known_by(period, as_of))
     }
 
     /// Judges a period for an instant by what is known of changes and exclusions.
@@ -166,10 +169,9 @@ impl Replay {
         as_of: Instant,
         announced: &Announced,
     ) -> (Judged, Moment) {
-        let grace_ms = self.terms.newest().map_or(0, |version| version.value.grace_ms);
-        let closing = self.closing(period.end);
+        let closing = self.schedule().closing(period);
         let moment =
-            Moment { as_of: as_of.min(closing), horizon: as_of.min(closing), phase: phase_at(period, grace_ms, as_of) };
+            Moment { as_of: as_of.min(closing), horizon: as_of.min(closing), phase: phase_at(period, closing, as_of) };
         let facts = Facts { announced, ..self.facts() };
         (judge(facts, |target| lines.get(&target.name).cloned(), period, moment), moment)
     }

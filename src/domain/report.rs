@@ -19,10 +19,10 @@ use crate::api::report::{Phase, ReliabilityFigures};
 use crate::api::service::State;
 
 use super::accounting::{ClassSums, Figures, Judgement, Verdict};
-use super::agreement::{TargetTerms, Terms};
+use super::agreement::{Schedule, TargetTerms, Terms};
 use super::calendar::Calendar;
 use super::maintenance::Announced;
-use super::period::{Period, rolling_window};
+use super::period::Period;
 use super::time::{DAY_MS, Instant, Interval};
 use super::timeline::{DownRun, Timeline};
 use super::version::{Version, Versions};
@@ -55,6 +55,13 @@ pub struct Facts<'a> {
     pub announced: &'a Announced,
 }
 
+impl<'a> Facts<'a> {
+    /// The periods of the agreement.
+    pub fn schedule(&self) -> Schedule<'a> {
+        Schedule::of(self.terms).expect("the versions of an agreement are never empty")
+    }
+}
+
 /// The instant for which a period is judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
@@ -67,10 +74,10 @@ pub struct Moment {
 }
 
 /// Phase of a period at an instant.
-pub fn phase_at(period: &Period, grace_ms: i64, now: Instant) -> Phase {
+pub fn phase_at(period: &Period, closing: Instant, now: Instant) -> Phase {
     if now < period.end {
         Phase::Open
-    } else if now < period.end.plus_ms(grace_ms) {
+    } else if now < closing {
         Phase::Provisional
     } else {
         Phase::Closed
@@ -208,25 +215,19 @@ pub fn judge(
     period: &Period,
     moment: Moment,
 ) -> Judged {
-    let first = facts.terms.at(period.end.minus_ms(1)).or_else(|| facts.terms.newest());
-    let rolling = first.and_then(|version| version.value.period.rolling_days());
-    let window = match rolling {
-        Some(days) => rolling_window(days, moment.as_of.min(period.end)),
-        None => Interval { from: period.start, to: period.end },
-    };
-    let exact = window;
-    let window = if rolling.is_some() { rolled::with_rolled_edges(facts, window, &line) } else { window };
+    let is_rolling = period.key.rolling_days().is_some();
+    let exact = period.window_at(moment.as_of);
+    let window = if is_rolling { rolled::with_rolled_edges(facts, exact, &line) } else { exact };
     let mut judged = Judged::nothing(window);
-    let Some(rules) = first.map(|version| &version.value.period) else { return judged };
-    let caps = if rolling.is_some() { CapPeriods::Calendar } else { CapPeriods::Whole };
+    let caps = if is_rolling { CapPeriods::Calendar } else { CapPeriods::Whole };
     let lines = lines_of(facts, &line, window, moment.horizon);
-    let survey = Survey::new(facts, window, rules, caps, &lines, moment.as_of);
+    let survey = Survey::new(facts, window, caps, &lines, moment.as_of);
     let tallies: Vec<Vec<Option<StageTally>>> =
         lines.iter().map(|line| tally(&survey, line, moment.as_of, moment.horizon)).collect();
     let counted: Vec<Counted<'_>> =
         lines.iter().zip(&tallies).map(|(line, tallies)| Counted { facts, survey: &survey, line, tallies }).collect();
     for index in 0..survey.parts.len() {
-        judged.parts.push(judge_part(&survey, &counted, index, moment));
+        judged.parts.push(judge_part(&survey, &counted, index, is_rolling, moment));
     }
     judged.verdict = judged
         .parts
@@ -252,11 +253,10 @@ pub fn class_sums(
     horizon: Instant,
 ) -> ClassSums {
     let mut sums = ClassSums::default();
-    let Some(version) = facts.terms.at(span.to.minus_ms(1)) else { return sums };
     let timeline = line.unwrap_or_default();
     let runs = timeline.down_runs(horizon);
     let lines = [Line { name: target.name.clone(), timeline, runs }];
-    let survey = Survey::new(facts, span, &version.value.period, CapPeriods::Calendar, &lines, span.to);
+    let survey = Survey::new(facts, span, CapPeriods::Calendar, &lines, span.to);
     for (stage, tally) in survey.stages.iter().zip(tally(&survey, &lines[0], span.to, horizon)) {
         if let Some(tally) = tally.filter(|_| stage.part.is_some()) {
             sums.add(&tally.without_retroactive.unwrap_or(tally.sums));
@@ -300,12 +300,18 @@ pub fn hours_within(calendars: &Calendars, calendar: Option<&Arc<str>>, span: In
     hours
 }
 
-fn judge_part(survey: &Survey<'_>, counted: &[Counted<'_>], index: usize, moment: Moment) -> JudgedPart {
+fn judge_part(
+    survey: &Survey<'_>,
+    counted: &[Counted<'_>],
+    index: usize,
+    is_rolling: bool,
+    moment: Moment,
+) -> JudgedPart {
     let (span, version) = survey.parts[index];
     let terms = &version.value;
     let hours = survey.of_part(index).flat_map(|(_, stage)| &stage.hours);
-    let to_come: i64 = match (moment.phase, terms.period.rolling_days()) {
-        (Phase::Open, None) => hours.map(|open| (open.to.ms_since(open.from.max(moment.as_of))).max(0)).sum(),
+    let to_come: i64 = match (moment.phase, is_rolling) {
+        (Phase::Open, false) => hours.map(|open| (open.to.ms_since(open.from.max(moment.as_of))).max(0)).sum(),
         _ => 0,
     };
     let targets = terms.targets.iter().filter_map(|target| {

@@ -151,6 +151,7 @@ fn verify_line(closed: &[Record<'_>], open: &[Record<'_>], inputs: &Inputs) -> V
         if let Some(before) = before {
             check_gap(before, record, &mut add);
         }
+        record::check_start(before, record, &mut add);
         figures::check(record, inputs, &mut add);
     }
     // Periods run on without a hole up to the report that is open.
@@ -210,15 +211,19 @@ fn check_link<'a, 'b>(
     }
 }
 
-/// Checks that a period begins where the one before it ends. Another kind or zone begins a count of its own.
+/// Checks that a period begins where the one before it ends.
 fn check_gap(before: &Record<'_>, record: &Record<'_>, add: &mut impl FnMut(&str, String)) {
     let (Some(last), Some(next)) = (before.key, record.key) else { return };
-    let same = last.kind() == next.kind() && before.spec.period.time_zone == record.spec.period.time_zone;
-    if !same || before.end == record.start || before.start == record.start {
+    if before.end == record.start || before.start == record.start {
         return;
     }
     if record.start < before.end {
         add("spec.period", format!("begins before the period of {} ends", before.name));
+        return;
+    }
+    if !before.is_cut_like(record) {
+        let (from, to) = (&before.spec.period.end, &record.spec.period.start);
+        add("spec.period", format!("no report covers {from} to {to}, between {} and this one", before.name));
         return;
     }
     let mut missing: Vec<String> = Vec::new();

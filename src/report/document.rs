@@ -109,7 +109,7 @@ impl Document {
     pub fn from_replay(replay: &Replay, period: &Period, as_of: Instant) -> Self {
         let mut reports = replay.closed_by(as_of);
         let Some(newest) = reports.iter().rposition(|report| report.period.key == period.key) else {
-            return Self::knowing(replay, period, as_of, &replay.known_by(period.end, as_of));
+            return Self::knowing(replay, period, as_of, &replay.known_by(period, as_of));
         };
         reports.truncate(newest + 1);
         let mut before: Option<Self> = None;
@@ -141,7 +141,7 @@ impl Document {
     fn knowing(replay: &Replay, period: &Period, as_of: Instant, announced: &Announced) -> Self {
         let lines = replay.ledger(period, as_of);
         let (judged, moment) = replay.judge_knowing(&lines, period, as_of, announced);
-        let rules = &replay.terms.newest().expect("a replay has terms").value.period;
+        let rules = replay.schedule().rules_at(period.end.minus_ms(1));
         let zone = &rules.zone;
         let line = judged.headline().and_then(|target| lines.get(&target.terms.name).cloned());
         let written: Contents = contents(replay.facts(), &judged, line.as_deref(), moment, zone);
@@ -154,7 +154,7 @@ impl Document {
             service: format!("{namespace}/{}", replay.service_name),
             name: format!("{name}-{}", period.key.to_string().to_lowercase()),
             period: DocumentPeriod {
-                kind: Some(kind_name(period)),
+                kind: Some(period.key.kind().as_str()),
                 key: period.key.to_string(),
                 start: judged.window.from.format_in(zone),
                 end: judged.window.to.format_in(zone),
@@ -231,15 +231,4 @@ impl Document {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
-}
-
-fn kind_name(period: &Period) -> &'static str {
-    use crate::domain::period::PeriodKind;
-    match period.key.kind() {
-        PeriodKind::CalendarWeek => "CalendarWeek",
-        PeriodKind::CalendarMonth => "CalendarMonth",
-        PeriodKind::CalendarQuarter => "CalendarQuarter",
-        PeriodKind::CalendarYear => "CalendarYear",
-        PeriodKind::Rolling { .. } => "Rolling",
-    }
 }

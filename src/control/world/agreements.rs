@@ -9,7 +9,7 @@ use crate::control::fingerprint;
 use crate::control::record::Record;
 use crate::control::subject::{Subject, Writing};
 use crate::control::versions::Seen;
-use crate::domain::agreement::{Terms, spec_digest};
+use crate::domain::agreement::{Schedule, Terms, spec_digest};
 use crate::domain::report::amendment_beyond;
 use crate::domain::time::{Instant, Interval};
 use crate::domain::version::Version;
@@ -117,7 +117,7 @@ impl World {
         let Some(entry) = self.agreements.get_mut(key) else { return };
         let (Some(waiting), Some(record)) = (&entry.waiting, &entry.record) else { return };
         let created = record.created;
-        let running = record.terms.newest().map_or(now, |newest| newest.value.period_at(now).start);
+        let running = Schedule::of(&record.terms).map_or(now, |schedule| schedule.period_at(now).start);
         let since = if waiting.accepted < running { running } else { now };
         if amendment_beyond(&record.terms, created, &amendment(waiting, since)).is_none()
             && let Some(waiting) = entry.waiting.take()

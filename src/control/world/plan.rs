@@ -137,7 +137,7 @@ impl World {
         self.tick(key, now);
         let horizon = self.horizon(key, now);
         let around = self.around(key);
-        let covered = self.is_covered(key);
+        let (covered, coverage_edge) = self.is_covered(key, now);
         let known = self.reports.get(&(SubjectKind::Service, key.clone())).cloned().unwrap_or_default();
         let entry = self.services.get_mut(key)?;
         let grown = std::mem::take(&mut entry.record.grown);
@@ -153,7 +153,9 @@ impl World {
         let drafted = draft(&status, &status.conditions, fingerprints, &entry.writing, grown, now, transitions);
         let mut batch = Batch::new(Subject::Service(key.clone()), entry.uid.clone());
         let mut deadline = entry.tracker.as_ref().and_then(crate::domain::tracker::ServiceTracker::deadline);
-        if !covered && entry.stage.is_measured() && entry.tracker.is_some() {
+        // What is begun goes on to its end.
+        let is_reported = !covered || known.iter().any(|report| report.digest.is_none() && entry.record.owns(report));
+        if is_reported && entry.stage.is_measured() && entry.tracker.is_some() {
             let facts = Facts {
                 terms: &entry.record.terms,
                 calendars: &self.calendar_versions,
@@ -163,7 +165,7 @@ impl World {
                 announced: &NOTHING_ANNOUNCED,
             };
             let judging = Judging { record: &entry.record, facts, now, horizon };
-            let edge = plan_reports(judging, &known, epoch, &mut batch);
+            let edge = plan_reports(judging, &known, epoch, !covered, &mut batch);
             deadline = [deadline, edge].into_iter().flatten().min();
         }
         if let Some(drafted) = drafted {
@@ -177,7 +179,8 @@ impl World {
         });
         let known = status.availability.as_ref().is_none_or(|availability| availability.ratio_30d.is_some());
         let refresh = refresh_deadline(&entry.writing, known || !observed, moving, now);
-        self.queue.mark_at(Subject::Service(key.clone()), [deadline, refresh].into_iter().flatten().min());
+        let due = [deadline, refresh, coverage_edge].into_iter().flatten().min();
+        self.queue.mark_at(Subject::Service(key.clone()), due);
         Some(batch)
     }
 
@@ -214,14 +217,16 @@ impl World {
         };
         let judging = Judging { record, facts, now, horizon };
         let measurable = !matches!(obstacle, Some(Obstacle::ServiceNotFound(_) | Obstacle::CalendarNotFound(_)));
-        let edge = if measurable { plan_reports(judging, &known, epoch, &mut batch) } else { None };
-        let period = report::ledger_period(&version.value, now);
+        let edge = if measurable { plan_reports(judging, &known, epoch, true, &mut batch) } else { None };
+        let schedule = facts.schedule();
+        let period = schedule.period_at(now);
         let judged = measurable.then(|| judging.judge(&period).0);
         let change = judged.as_ref().and_then(|judged| report::next_change(&judging, judged));
         let chain = self.chain(key, &version.value, period.start.max(record.created));
         let review_due = version.value.review_due(record.created, version.since);
         let shown = Shown {
             version: &version,
+            schedule: &schedule,
             period: &period,
             judged: judged.as_ref(),
             current: record.lines.get(version.value.headline).and_then(|line| line.timeline.last()),
@@ -290,8 +295,8 @@ fn bound_record(
     if grown {
         keep_bounds(record, calendars, service, known, now);
     }
-    let kept = record.terms.newest().map_or(0, |version| kept_ms(&version.value));
-    record.forget_before(now.minus_ms(kept));
+    let kept = record.terms.all().iter().map(|version| kept_ms(&version.value)).max();
+    record.forget_before(now.minus_ms(kept.unwrap_or(0)));
     grown
 }
 

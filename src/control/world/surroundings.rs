@@ -7,7 +7,7 @@ use crate::control::agreement::Obstacle;
 use crate::control::service::Around;
 use crate::control::streams::Stream;
 use crate::control::watch::WatchFailure;
-use crate::domain::agreement::Terms;
+use crate::domain::agreement::{Schedule, Terms};
 use crate::domain::service::{ComponentRules, Measure};
 use crate::domain::time::Instant;
 use crate::domain::version::Versions;
@@ -90,12 +90,21 @@ impl World {
         self.lost_since(service).unwrap_or(now).min(now)
     }
 
-    /// Whether an agreement measures what `kubectl get its` shows, so that the service needs no report of its own.
-    pub(super) fn is_covered(&self, key: &ObjectKey) -> bool {
-        self.uses.agreements.get(key).into_iter().flatten().any(|agreement| {
+    /// Whether an agreement measures what `kubectl get its` shows, so that the service needs no report of its own, and
+    /// the next instant at which time alone changes that.
+    pub(super) fn is_covered(&self, key: &ObjectKey, now: Instant) -> (bool, Option<Instant>) {
+        let mut is_covered = false;
+        let mut edge: Option<Instant> = None;
+        for agreement in self.uses.agreements.get(key).into_iter().flatten() {
             let record = self.agreements.get(agreement).and_then(|entry| entry.record.as_ref());
-            record.and_then(|record| record.terms.newest()).is_some_and(|version| version.value.covers_service())
-        })
+            let Some(terms) = record.map(|record| &record.terms) else { continue };
+            let (Some(newest), Some(schedule)) = (terms.newest(), Schedule::of(terms)) else { continue };
+            let end = Some(newest.value.end()).filter(|end| now < *end && newest.value.covers_service());
+            is_covered |= end.is_some() && schedule.rules_at(now).is_month_of_utc();
+            let change = schedule.next_change(now).map(|(since, _)| since);
+            edge = [edge, end.filter(|end| *end < Instant::MAX), change].into_iter().flatten().min();
+        }
+        (is_covered, edge)
     }
 
     /// What stands in the way of measuring an agreement as it asks.

@@ -2,7 +2,7 @@
 
 use crate::api::agreement::ExclusionCause;
 use crate::domain::maintenance::Announced;
-use crate::domain::period::{Period, period_containing, rolling_window};
+use crate::domain::period::Period;
 use crate::domain::time::{Instant, Interval};
 
 use super::Replay;
@@ -25,17 +25,15 @@ impl Replay {
     /// with the term if that is later.
     pub fn closed_by(&self, as_of: Instant) -> Vec<Closed> {
         let Some(first) = self.first else { return Vec::new() };
-        let rules = &self.terms.newest().expect("a replay has terms").value.period;
+        let schedule = self.schedule();
         let term = self.terms.all()[0].value.begins().unwrap_or(self.created);
         let mut closed: Vec<Closed> = Vec::new();
-        let mut period = period_containing(rules.kind, &rules.zone, first.max(term));
-        while self.closing(period.end) <= as_of {
-            closed.extend(self.reports_of(period, as_of));
-            let next = period.key.next().period_in(&rules.zone);
-            // A calendar that ends is the end of time.
-            if next.end <= period.end {
-                break;
+        let mut period = schedule.period_at(first.max(term));
+        while period.end <= as_of {
+            if schedule.closing(&period) <= as_of {
+                closed.extend(self.reports_of(period, as_of));
             }
+            let Some(next) = schedule.after(&period) else { break };
             period = next;
         }
         closed.sort_by_key(|report| (report.at, report.revision > 1, report.period.start));
@@ -44,19 +42,15 @@ impl Replay {
 
     /// The report of a period, and a correction for each instant after its closing at which what is excluded changed.
     fn reports_of(&self, period: Period, as_of: Instant) -> Vec<Closed> {
-        let closing = self.closing(period.end);
-        let rules = &self.terms.newest().expect("a replay has terms").value.period;
-        let window = match rules.rolling_days() {
-            Some(days) => rolling_window(days, period.end),
-            None => Interval { from: period.start, to: period.end },
-        };
+        let closing = self.schedule().closing(&period);
+        let window = period.window_at(period.end);
         let in_term = |(span, version): (Interval, &crate::domain::version::Version<super::Terms>)| {
             version.value.in_term(span, self.created).is_some()
         };
         if !self.terms.within(window).any(in_term) {
             return Vec::new();
         }
-        let announced = self.known_by(period.end, closing);
+        let announced = self.known_by(&period, closing);
         let mut reports = vec![Closed { period, at: closing, revision: 1, announced: announced.clone() }];
         let later = self.announced.exclusions.iter().filter(|exclusion| {
             let agreed = exclusion.approved;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::limits::WINDOW_REPORTS;
 use crate::domain::maintenance::{AgreedExclusion, Announced};
-use crate::domain::period::{Period, period_containing, rolling_window};
+use crate::domain::period::Period;
 use crate::domain::report::{Facts, bound_ledger};
 use crate::domain::time::{Instant, Interval};
 use crate::domain::timeline::{Bounds, Timeline};
@@ -15,30 +15,22 @@ use super::Replay;
 impl Replay {
     /// The lines of a period as its ledger would hold them at an instant: within their bounds.
     pub fn ledger(&self, period: &Period, as_of: Instant) -> HashMap<Arc<str>, Arc<Timeline>> {
-        let rules = &self.terms.newest().expect("a replay has terms").value.period;
+        let schedule = self.schedule();
         let mut lines = self.lines_until(as_of);
         // A rolling window reads the ledgers of all months that it touches.
-        let from = rules.rolling_days().map_or(period.start, |days| rolling_window(days, as_of.min(period.end)).from);
-        let mut key = period.key;
+        let from = period.window_at(as_of).from;
+        let mut ledger = Some(*period);
         for _ in 0..WINDOW_REPORTS {
-            let ledger = key.ledger().period_in(&rules.zone);
-            self.bound(&mut lines, &ledger, as_of);
-            if ledger.start <= from {
-                break;
-            }
-            key = key.previous();
+            let Some(period) = ledger else { break };
+            self.bound(&mut lines, &period, as_of);
+            ledger = schedule.before(&period).filter(|_| period.start > from);
         }
         lines
     }
 
     /// What is known at an instant and may still change the figures of a period: nothing that came after its closing.
-    pub fn known_by(&self, period_end: Instant, as_of: Instant) -> Announced {
-        self.announced.known_by(as_of.min(self.closing(period_end).minus_ms(1)))
-    }
-
-    /// When the report of a period closes.
-    pub(super) fn closing(&self, period_end: Instant) -> Instant {
-        period_end.plus_ms(self.terms.newest().map_or(0, |version| version.value.grace_ms))
+    pub fn known_by(&self, period: &Period, as_of: Instant) -> Announced {
+        self.announced.known_by(as_of.min(self.schedule().closing(period).minus_ms(1)))
     }
 
     /// Refuses exclusions that were agreed only after the ledger had given up instants that they ask for: of each, in
@@ -57,14 +49,10 @@ impl Replay {
         // Nothing after the agreement can have been rolled up before it.
         let past = Interval::new(exclusion.span.from.max(first), exclusion.span.to.min(agreed));
         let Some(past) = past.filter(|_| exclusion.by_customer && exclusion.by_provider) else { return false };
-        let rules = &self.terms.newest().expect("a replay has terms").value.period;
-        let mut key = period_containing(rules.kind, &rules.zone, past.from).key;
-        loop {
-            let ledger = key.ledger().period_in(&rules.zone);
+        let schedule = self.schedule();
+        let mut next = Some(schedule.period_at(past.from));
+        while let Some(ledger) = next.filter(|ledger| ledger.start < past.to) {
             let held = Interval { from: ledger.start, to: ledger.end };
-            if held.from >= past.to || held.to <= held.from {
-                return false;
-            }
             let rolls_up = !Bounds::held(self.lines.values().map(|line| &**line), held).is_within(Bounds::default());
             if rolls_up {
                 let mut lines = self.lines_until(agreed);
@@ -74,8 +62,9 @@ impl Replay {
                     return true;
                 }
             }
-            key = key.next();
+            next = schedule.after(&ledger);
         }
+        false
     }
 
     fn lines_until(&self, instant: Instant) -> HashMap<Arc<str>, Arc<Timeline>> {
@@ -84,7 +73,7 @@ impl Replay {
 
     /// Brings the ledger of one period within its bounds, by what was known at an instant.
     fn bound(&self, lines: &mut HashMap<Arc<str>, Arc<Timeline>>, ledger: &Period, as_of: Instant) {
-        let announced = self.known_by(ledger.end, as_of);
+        let announced = self.known_by(ledger, as_of);
         let facts = Facts { announced: &announced, ..self.facts() };
         let mut sorted: Vec<_> = lines.iter_mut().collect();
         sorted.sort_by_key(|(name, _)| (*name).clone());

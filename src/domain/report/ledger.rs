@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::agreement::Terms;
+use crate::domain::agreement::{Schedule, Terms};
 use crate::domain::limits::{REPORT_PART_TARGETS, REPORT_PARTS};
-use crate::domain::period::rolling_window;
 use crate::domain::time::{Instant, Interval, clip_list};
 use crate::domain::timeline::{Bounds, Line, LineRules, PartRules, Timeline, bound};
 use crate::domain::version::{Version, Versions};
@@ -67,19 +66,16 @@ pub fn amendment_beyond(terms: &Versions<Terms>, created: Instant, new: &Version
     if last.value.judged == new.value.judged {
         return None;
     }
-    let rules = &last.value.period;
-    let period = last.value.period_at(new.since);
-    let window = match rules.rolling_days() {
-        Some(days) => rolling_window(days, new.since),
-        None => Interval { from: period.start, to: period.end },
-    };
+    let schedule = Schedule::of(terms)?;
+    let period = schedule.period_at(new.since);
+    let window = period.window_at(new.since);
     let mut amended = terms.clone();
     amended.accept(new.clone());
     let parts = parts(&amended, created, Interval { to: window.to.max(new.since.plus_ms(1)), ..window });
     let targets: usize = parts.iter().map(|(_, version)| version.value.targets.len()).sum();
-    let remedy = match rules.rolling_days() {
+    let remedy = match period.key.rolling_days() {
         Some(_) => "until the oldest of them has left the window".to_owned(),
-        None => format!("until the period ends at {}", period.end.format_in(&rules.zone)),
+        None => format!("until the period ends at {}", period.end.format_in(&schedule.rules_at(new.since).zone)),
     };
     let refused = |what: String| Some(Violation::new("spec", format!("{what}; wait {remedy}, or undo the change")));
     if parts.len() > REPORT_PARTS {

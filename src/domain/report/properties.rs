@@ -118,8 +118,8 @@ impl Agreement {
             Version { since, digest: format!("{since}").into(), value }
         };
         let first = version(begin.minus_ms(40 * DAY_MS), scene.min_outage_minutes[0]);
-        let period = first.value.period_at(begin);
         let mut terms = Versions::starting_with(first);
+        let period = Schedule::of(&terms).unwrap().period_at(begin);
         if scene.amended_day <= 31 {
             // Not at an edge of anything.
             let amended = begin.plus_ms(scene.amended_day * DAY_MS - 5_000_001);
@@ -149,7 +149,7 @@ impl Agreement {
 
     fn judge(&self, lines: &HashMap<Arc<str>, Arc<Timeline>>, as_of: Instant) -> Judged {
         let facts = self.facts();
-        let phase = phase_at(&self.period, 0, as_of);
+        let phase = phase_at(&self.period, self.period.end, as_of);
         let moment = Moment { as_of, horizon: as_of, phase };
         judge(facts, |target| lines.get(&target.name).cloned(), &self.period, moment)
     }

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::agreement::{PeriodRules, TargetTerms, Terms};
+use crate::domain::agreement::{Schedule, TargetTerms, Terms};
 use crate::domain::limits::{REPORT_PARTS, WINDOW_REPORTS};
 use crate::domain::maintenance::{Slice, Windows};
-use crate::domain::period::period_containing;
 use crate::domain::time::{Instant, Interval};
 use crate::domain::timeline::{DownRun, Timeline};
 use crate::domain::version::Version;
@@ -90,15 +89,9 @@ pub(super) struct Survey<'a> {
 
 impl<'a> Survey<'a> {
     /// Surveys a span. `until` is how far outages across its end are followed.
-    pub(super) fn new(
-        facts: Facts<'a>,
-        window: Interval,
-        rules: &PeriodRules,
-        caps: CapPeriods,
-        lines: &[Line],
-        until: Instant,
-    ) -> Self {
-        let from = beginning(facts, window, rules, caps, lines);
+    pub(super) fn new(facts: Facts<'a>, window: Interval, caps: CapPeriods, lines: &[Line], until: Instant) -> Self {
+        let schedule = facts.schedule();
+        let from = beginning(facts, window, &schedule, caps, lines);
         let mut survey = Self {
             parts: parts(facts.terms, facts.created, window).into_iter().take(REPORT_PARTS).collect(),
             stages: Vec::new(),
@@ -107,11 +100,11 @@ impl<'a> Survey<'a> {
         };
         if let Some(before) = Interval::new(from, window.from) {
             for (span, version) in parts(facts.terms, facts.created, before) {
-                survey.add(facts, span, version, rules, CapPeriods::Calendar, None);
+                survey.add(facts, span, version, &schedule, CapPeriods::Calendar, None);
             }
         }
         for (index, (span, version)) in survey.parts.clone().into_iter().enumerate() {
-            survey.add(facts, span, version, rules, caps, Some(index));
+            survey.add(facts, span, version, &schedule, caps, Some(index));
         }
         let reliability = survey.parts.iter().flat_map(|(_, version)| &version.value.targets);
         let mut followed = reliability.filter(|target| target.limits.is_some());
@@ -121,7 +114,7 @@ impl<'a> Survey<'a> {
             && let Some(after) = Interval::new(window.to, until)
         {
             for (span, version) in parts(facts.terms, facts.created, after) {
-                survey.add(facts, span, version, rules, CapPeriods::Calendar, None);
+                survey.add(facts, span, version, &schedule, CapPeriods::Calendar, None);
             }
         }
         let windows = std::mem::take(&mut survey.windows);
@@ -134,7 +127,7 @@ impl<'a> Survey<'a> {
         facts: Facts<'a>,
         span: Interval,
         version: &'a Version<Terms>,
-        rules: &PeriodRules,
+        schedule: &Schedule<'_>,
         caps: CapPeriods,
         part: Option<usize>,
     ) {
@@ -143,7 +136,7 @@ impl<'a> Survey<'a> {
             let (cap_period, end) = match caps {
                 CapPeriods::Whole => (Instant::MIN, span.to),
                 CapPeriods::Calendar => {
-                    let period = cap_period(rules, at);
+                    let period = cap_period(schedule, at);
                     (period.from, period.to.min(span.to))
                 }
             };
@@ -184,28 +177,28 @@ impl<'a> Survey<'a> {
 }
 
 /// The calendar period that an instant lies in, of a rolling agreement the month.
-fn cap_period(rules: &PeriodRules, at: Instant) -> Interval {
-    let period = period_containing(rules.kind, &rules.zone, at).key.ledger().period_in(&rules.zone);
+fn cap_period(schedule: &Schedule<'_>, at: Instant) -> Interval {
+    let period = schedule.period_at(at);
     Interval { from: period.start.min(at), to: period.end }
 }
 
 /// Where the stages have to begin, so that allowances used before the span count: at its own beginning, with the period
 /// whose cap it goes on using, and with the changes and outages that lie across that.
-fn beginning(facts: Facts<'_>, window: Interval, rules: &PeriodRules, caps: CapPeriods, lines: &[Line]) -> Instant {
+fn beginning(facts: Facts<'_>, window: Interval, schedule: &Schedule<'_>, caps: CapPeriods, lines: &[Line]) -> Instant {
     let standing = facts.terms.all().iter().any(|version| !version.value.maintenance.standing().is_empty());
     if !standing && facts.announced.is_empty() {
         return window.from;
     }
     let mut from = match caps {
         CapPeriods::Whole => window.from,
-        CapPeriods::Calendar => cap_period(rules, window.from).from,
+        CapPeriods::Calendar => cap_period(schedule, window.from).from,
     };
     for _ in 0..WINDOW_REPORTS {
         let across = |span: &Interval| span.from < from && from < span.to;
         let changes = facts.announced.changes.iter().map(|change| change.span).filter(across);
         let runs = lines.iter().filter_map(|line| line.run_across(from)).map(|run| run.span);
         match changes.chain(runs).map(|span| span.from).min() {
-            Some(earliest) => from = cap_period(rules, earliest).from,
+            Some(earliest) => from = cap_period(schedule, earliest).from,
             None => break,
         }
     }

@@ -71,10 +71,9 @@ pub(super) struct LineWindows {
 
 /// The windows within a span for one line; none if there are none.
 pub(super) fn of_line(facts: Facts<'_>, name: &Arc<str>, line: &Arc<Timeline>, span: Interval) -> Option<LineWindows> {
-    let version = facts.terms.at(span.to.minus_ms(1))?;
     let horizon = line.last().map_or(span.to, |last| last.at.max(span.to));
     let lines = [Line { name: name.clone(), timeline: line.clone(), runs: line.down_runs(horizon) }];
-    let survey = Survey::new(facts, span, &version.value.period, CapPeriods::Calendar, &lines, span.to);
+    let survey = Survey::new(facts, span, CapPeriods::Calendar, &lines, span.to);
     let slices = || survey.stages.iter().filter(|stage| stage.part.is_some()).flat_map(|stage| &stage.slices);
     slices().next()?;
     let tallies = tally(&survey, &lines[0], span.to, horizon);

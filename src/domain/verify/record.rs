@@ -41,6 +41,12 @@ impl Record<'_> {
         (self.start, &self.name)
     }
 
+    /// Whether both periods are of one kind and zone.
+    pub fn is_cut_like(&self, other: &Self) -> bool {
+        let kind = |record: &Self| record.key.map(|key| key.kind());
+        kind(self) == kind(other) && self.spec.period.time_zone == other.spec.period.time_zone
+    }
+
     /// Something wrong with it.
     pub fn problem(&self, field: &str, message: String) -> Problem {
         Problem { report: format!("{}/{}", self.namespace, self.name), field: field.to_owned(), message }
@@ -143,8 +149,21 @@ fn check_period(record: &Record<'_>, add: &mut impl FnMut(&str, String)) {
         return;
     };
     let wanted = key.ledger().period_in(&zone);
-    if (wanted.start, wanted.end) != (record.start, record.end) {
+    if wanted.end != record.end || record.end <= record.start {
         let (start, end) = (wanted.start.format_in(&zone), wanted.end.format_in(&zone));
         add("spec.period", format!("{} in {} is from {start} to {end}", period.key, period.time_zone));
+    }
+}
+
+/// Checks that a period begins where its key says. The first one by another kind or zone begins where the last one by
+/// the former ended.
+pub fn check_start(before: Option<&Record<'_>>, record: &Record<'_>, add: &mut impl FnMut(&str, String)) {
+    let period = &record.spec.period;
+    let (Some(key), Ok(zone)) = (record.key, zone_named(&period.time_zone)) else { return };
+    let wanted = key.ledger().period_in(&zone).start;
+    let is_change = |before: &Record<'_>| before.end == record.start && !before.is_cut_like(record);
+    if record.start != wanted && !before.is_some_and(is_change) {
+        let (start, wanted) = (record.start.format_in(&zone), wanted.format_in(&zone));
+        add("spec.period", format!("begins at {start}; {} in {} begins at {wanted}", period.key, period.time_zone));
     }
 }

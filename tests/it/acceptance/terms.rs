@@ -63,3 +63,33 @@ fn m_55_term_ends_inside_an_outage() {
         .down("2025-11-20T23:45:00+01:00", "2025-11-21T00:30:00+01:00")
         .gives("2025-11", "elapsed 1728000000; D 900000; A 99.9479; Met");
 }
+
+/// Section 9: another kind of period begins when the running one ends, and cuts nothing in two.
+#[test]
+fn another_kind_of_period_begins_at_the_end_of_the_running_one() {
+    Case::new("period kind")
+        .amended_by("2025-11-16T00:00:00+01:00", json!({"reportingPeriod": {"kind": "CalendarQuarter"}}))
+        .down("2025-11-20T10:00:00+01:00", "11:00")
+        .down("2025-12-05T10:00:00+01:00", "10:30")
+        .gives(
+            "2025-11",
+            "start 2025-11-01T00:00:00+01:00; end 2025-12-01T00:00:00+01:00; B 1296000000; Met; period Missed \
+             / from 2025-11-16T00:00:00+01:00; B 1296000000; D 3600000; Missed",
+        )
+        .gives(
+            "2025-Q4",
+            "start 2025-12-01T00:00:00+01:00; end 2026-01-01T00:00:00+01:00; B 2678400000; D 1800000; Met",
+        );
+}
+
+/// Section 9: in another zone the next boundary is another one; the period up to it is longer or shorter.
+#[test]
+fn another_zone_moves_the_next_boundary() {
+    let boundary = "2026-01-01T00:00:00-05:00";
+    Case::new("period zone")
+        .amended_by("2025-11-16T00:00:00+01:00", json!({"reportingPeriod": {"timeZone": "America/New_York"}}))
+        .down("2025-12-31T23:50:00-05:00", "2026-01-01T00:20:00-05:00")
+        .gives("2025-11", "start 2025-11-01T00:00:00+01:00; end 2025-12-01T00:00:00+01:00; D 0 / D 0")
+        .gives("2025-12", &format!("start 2025-11-30T18:00:00-05:00; end {boundary}; D 600000; B 2700000000; Met"))
+        .gives("2026-01", &format!("start {boundary}; end 2026-02-01T00:00:00-05:00; D 1200000; B 2678400000; Met"));
+}

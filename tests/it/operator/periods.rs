@@ -15,6 +15,7 @@ on_both_servers! {
     a_period_ends_and_its_report_is_closed_and_chained,
     m_105_restored_it_goes_on_with_the_open_report,
     m_95_late_evidence_is_taken_until_the_report_is_closed,
+    other_periods_begin_when_the_running_one_ends,
 }
 
 const GRACE: &str = "3s";
@@ -111,6 +112,57 @@ async fn a_period_ends_and_its_report_is_closed_and_chained(rig: Rig) {
     let chained = rig.wait("Report", &second, "Closed", phase("Closed")).await;
     assert_eq!(chained["status"]["previousDigest"], closed["status"]["digest"]);
     assert_eq!(rig.get("Report", &first).await.unwrap()["status"], closed["status"], "a closed report stays");
+    rig.settle("later").await;
+    assert_verified(&rig, 2).await;
+    operator.stop().await;
+}
+
+/// Another kind and another zone take effect at the end of the running period; another grace holds for it already. A
+/// leader that finds the change in the records alone goes on in the same way.
+async fn other_periods_begin_when_the_running_one_ends(rig: Rig) {
+    scene(&rig).await;
+    let end = week_end(now());
+    let operator = start(&rig, "op", end, 14);
+    rig.wait_current("gold", "Up").await;
+    let first = name_of(&rig.open_report("gold").await);
+    let months = json!({
+        "reportingPeriod": {"kind": "CalendarMonth", "timeZone": "Asia/Kolkata", "lateDataGrace": "2s"},
+        "unmeasured": {"minCoverage": "0"},
+    });
+    rig.agreement("gold", "checkout", months).await;
+    let said = |object: &Value| {
+        let agreed = object["status"]["conditions"].as_array().into_iter().flatten();
+        agreed.filter(|condition| condition["type"] == "Agreed").any(|condition| {
+            let message = condition["message"].as_str().unwrap_or_default();
+            message.contains("periods become CalendarMonth in Asia/Kolkata when the running one ends")
+        })
+    };
+    let amended = rig.wait("Agreement", "gold", "what will change", said).await;
+    assert_eq!(amended["status"]["openReport"], first.as_str(), "{amended:#}");
+    let end_of = |object: &Value| object["status"]["period"]["end"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert_eq!(end_of(&amended), end);
+    rig.settle("op").await;
+    operator.kill().await;
+
+    let operator = start(&rig, "next", end, 4);
+    let closed = rig.wait("Report", &first, "Closed", phase("Closed")).await;
+    assert_eq!(closed["spec"]["period"]["timeZone"], "UTC");
+    assert_eq!(closed["status"]["parts"].as_array().map(Vec::len), Some(2), "{closed:#}");
+    assert_conserved(&closed);
+    let second = rig.open_report("gold").await;
+    let period = &second["spec"]["period"];
+    assert_eq!(period["timeZone"], "Asia/Kolkata");
+    let written: jiff::civil::Date = period["key"].as_str().map(|key| format!("{key}-01")).unwrap().parse().unwrap();
+    assert_eq!(name_of(&second), format!("gold-{}", written.strftime("%Y-%m")));
+    assert_eq!(period["start"].as_str().unwrap().parse::<Timestamp>().unwrap(), end);
+    let silent = |object: &Value| !said(object);
+    rig.wait("Agreement", "gold", "nothing more to announce", silent).await;
+    rig.settle("next").await;
+    operator.stop().await;
+
+    let end = period["end"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let operator = start(&rig, "later", end, 5);
+    rig.wait("Report", &name_of(&second), "Closed", phase("Closed")).await;
     rig.settle("later").await;
     assert_verified(&rig, 2).await;
     operator.stop().await;
