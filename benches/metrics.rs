@@ -133,7 +133,7 @@ fn world(now: Instant) -> World {
         world.take(&stream, Change::Complete, began);
     }
     world.start(began);
-    world.lead(Leadership { epoch: 1 }, None, std::collections::HashMap::new());
+    world.lead(Leadership { epoch: 1 }, None, std::collections::HashMap::new(), began);
     for step in 1..=200 {
         let at = began.plus_ms(step * 8_000_000);
         for number in 0..WORLD {

@@ -19,8 +19,9 @@ use super::gaps::{ComponentKey, Found, History, PodsOf, PodsSeen, ReplayRequest,
 use super::streams::Stream;
 use super::watch::Watched;
 
-/// How long a stream may take to show what it would have shown. The API server sends a bookmark two seconds before.
-const REPLAY: Duration = Duration::from_secs(5);
+/// For how many seconds a stream is asked what it would have shown. The API server sends a bookmark two seconds before
+/// the end; where that was too short, once more for longer.
+const REPLAY_SECONDS: [u32; 2] = [3, 10];
 /// Components whose Pods are listed at the same time.
 const AT_ONCE: usize = 8;
 
@@ -170,46 +171,74 @@ async fn changes(client: &Client, stream: &Stream, from: &str, to: u64) -> Optio
     if from.parse::<u64>().ok()? >= to {
         return Some(Vec::new());
     }
+    for seconds in REPLAY_SECONDS {
+        let within = Duration::from_secs(u64::from(seconds) + 2);
+        match tokio::time::timeout(within, changes_within(client, stream, from, to, seconds)).await {
+            Ok(Ok(changes)) => return Some(changes),
+            Ok(Err(Unread::TooShort)) | Err(_) => {}
+            Ok(Err(Unread::Refused)) => return None,
+        }
+    }
+    None
+}
+
+/// Why changes could not be read.
+enum Unread {
+    /// The stream ended before it had shown as much as the list.
+    TooShort,
+    /// It does not go back so far, says too much, or nothing that can be read.
+    Refused,
+}
+
+async fn changes_within(
+    client: &Client,
+    stream: &Stream,
+    from: &str,
+    to: u64,
+    seconds: u32,
+) -> Result<Vec<(u64, Seen)>, Unread> {
     let watched = stream.watched();
     let parameters = WatchParams {
         label_selector: watched.labels.clone(),
-        timeout: Some(REPLAY.as_secs() as u32),
+        timeout: Some(seconds),
         bookmarks: true,
         ..WatchParams::default()
     };
-    let request = kube::core::Request::new(&*watched.path).watch(&parameters, from).ok()?;
-    let reading = async {
-        let events = client.request_events::<Box<RawValue>>(request).await.ok()?;
-        let mut events = std::pin::pin!(events);
-        let mut changes = Vec::new();
-        while let Some(event) = events.next().await {
-            let (raw, gone) = match event.ok()? {
-                WatchEvent::Added(raw) | WatchEvent::Modified(raw) => (raw, false),
-                WatchEvent::Deleted(raw) => (raw, true),
-                WatchEvent::Bookmark(bookmark) => {
-                    if bookmark.metadata.resource_version.parse::<u64>().ok()? >= to {
-                        return Some(changes);
-                    }
-                    continue;
+    let request = kube::core::Request::new(&*watched.path).watch(&parameters, from).map_err(|_| Unread::Refused)?;
+    let events = client.request_events::<Box<RawValue>>(request).await.map_err(|_| Unread::Refused)?;
+    let mut events = std::pin::pin!(events);
+    let mut changes = Vec::new();
+    while let Some(event) = events.next().await {
+        let (raw, gone) = match event.map_err(|_| Unread::TooShort)? {
+            WatchEvent::Added(raw) | WatchEvent::Modified(raw) => (raw, false),
+            WatchEvent::Deleted(raw) => (raw, true),
+            WatchEvent::Bookmark(bookmark) => {
+                let version: u64 = bookmark.metadata.resource_version.parse().map_err(|_| Unread::Refused)?;
+                if version >= to {
+                    return Ok(changes);
                 }
-                WatchEvent::Error(_) => return None,
-            };
-            let named: Named = serde_json::from_str(raw.get()).ok()?;
-            let version: u64 = named.metadata.resource_version.parse().ok()?;
-            if version <= to {
-                changes.push((version, decode(stream, &raw, gone)?));
+                continue;
             }
-            if version >= to {
-                return Some(changes);
-            }
-            if changes.len() > REPLAYED_CHANGES {
-                return None;
-            }
+            WatchEvent::Error(_) => return Err(Unread::Refused),
+        };
+        let (version, seen) = read_change(stream, &raw, gone).ok_or(Unread::Refused)?;
+        if version <= to {
+            changes.push((version, seen));
         }
-        // It ended without having shown as much as the list.
-        None
-    };
-    tokio::time::timeout(REPLAY * 2, reading).await.ok()?
+        if version >= to {
+            return Ok(changes);
+        }
+        if changes.len() > REPLAYED_CHANGES {
+            return Err(Unread::Refused);
+        }
+    }
+    Err(Unread::TooShort)
+}
+
+/// A change with its resourceVersion.
+fn read_change(stream: &Stream, raw: &RawValue, gone: bool) -> Option<(u64, Seen)> {
+    let named: Named = serde_json::from_str(raw.get()).ok()?;
+    Some((named.metadata.resource_version.parse().ok()?, decode(stream, raw, gone)?))
 }
 
 fn decode(stream: &Stream, raw: &RawValue, gone: bool) -> Option<Seen> {

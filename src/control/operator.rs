@@ -316,8 +316,9 @@ impl Engine {
         let mut world = write_lock(&self.world);
         match event {
             LeaseEvent::Leading { epoch, observed_until, versions } => {
+                let now = self.clock.now();
                 tracing::info!(epoch, observed_until = ?observed_until.map(Instant::format_utc), "leading");
-                world.lead(Leadership { epoch }, observed_until, versions);
+                world.lead(Leadership { epoch }, observed_until, versions, now);
                 self.metrics.set_leader(true);
             }
             LeaseEvent::Following(leader) => {

@@ -1,5 +1,6 @@
 //! The record of one subject: an agreement, or a Service without one. Its lines are what its reports' ledgers hold.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use crate::api::report::{Phase, SubjectKind};
@@ -23,6 +24,8 @@ pub struct Line {
     pub components: Option<Arc<[Arc<str>]>>,
     /// What it saw.
     pub timeline: Arc<Timeline>,
+    /// Fingerprint of what former leaders wrote, until this replica writes.
+    written: Option<u64>,
 }
 
 /// What is known of one report of the subject.
@@ -135,6 +138,7 @@ impl Record {
                     target: target.name.clone(),
                     components: target.components.clone(),
                     timeline: Arc::default(),
+                    written: None,
                 }),
             }
         }
@@ -210,6 +214,7 @@ impl Record {
             let said = joined.entries() == written.entries();
             joined.set_rolled(rolled);
             line.timeline = Arc::new(joined);
+            line.written = Some(fingerprint(&written));
             if said {
                 continue;
             }
@@ -217,6 +222,20 @@ impl Record {
             written_until = Some(written_until.map_or(last.at, |before| before.min(last.at)));
         }
         written_until
+    }
+
+    /// Whether it grew since it was written last; from now on it is as this replica writes it.
+    pub fn take_grown(&mut self) -> bool {
+        let grown = std::mem::take(&mut self.grown);
+        if grown {
+            self.lines.iter_mut().for_each(|line| line.written = None);
+        }
+        grown
+    }
+
+    /// Whether its lines turn out to be what former leaders wrote.
+    pub fn is_as_written(&self) -> bool {
+        self.lines.iter().all(|line| line.written.is_some_and(|written| written == fingerprint(&line.timeline)))
     }
 
     /// What the ledger of a period holds.
@@ -270,6 +289,12 @@ impl Record {
     pub fn was_seen(&self) -> bool {
         self.lines.iter().any(|line| line.timeline.entries().iter().any(|entry| entry.state != State::Unknown))
     }
+}
+
+fn fingerprint(timeline: &Timeline) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    timeline.entries().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// No period is longer, not even the first one of other rules.

@@ -160,7 +160,7 @@ pub struct Writing {
     pub version: Box<str>,
     /// What the status says now.
     pub written: Written,
-    /// When it was written last by this process.
+    /// When it was written last.
     pub at: Option<Instant>,
     /// Whether a write is under way.
     pub in_flight: bool,

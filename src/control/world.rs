@@ -15,6 +15,7 @@ mod replayed;
 mod reports;
 mod services;
 mod surroundings;
+mod takeover;
 mod unclosed;
 mod versions;
 mod written;
@@ -89,7 +90,7 @@ pub struct World {
     unwritten: Unwritten,
     /// Versions of the streams when everything that they showed was written.
     shown_versions: Vec<(Arc<str>, u64)>,
-    takeover: gaps::Takeover,
+    takeover: takeover::Takeover,
     /// Gaps that are looked into, by number.
     gaps: BTreeMap<u64, OpenGap>,
     gap_count: u64,
@@ -127,7 +128,7 @@ impl Default for World {
             queue: Queue::default(),
             unwritten: Unwritten::default(),
             shown_versions: Vec::new(),
-            takeover: gaps::Takeover::default(),
+            takeover: takeover::Takeover::default(),
             gaps: BTreeMap::new(),
             gap_count: 0,
             lost: Vec::new(),
@@ -202,7 +203,7 @@ impl World {
 
     /// The next instant at which time alone asks for a plan.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.queue.next_deadline()
+        self.held_until().or_else(|| self.queue.next_deadline())
     }
 
     /// The selections of Pods that are to be watched.

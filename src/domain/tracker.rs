@@ -85,6 +85,13 @@ impl ServiceTracker {
         &self.rules
     }
 
+    /// A member turns out to have been what it is since earlier.
+    pub fn holds_since(&mut self, index: usize, since: Instant) {
+        if let Some(tracked) = self.members.get_mut(index) {
+            tracked.since = tracked.since.map(|own| own.min(since));
+        }
+    }
+
     /// The members, components first, then dependencies.
     pub fn members(&self) -> &[TrackedMember] {
         &self.members

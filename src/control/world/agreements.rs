@@ -62,6 +62,9 @@ impl World {
         entry.writing.written.fingerprint = fingerprint;
         entry.writing.written.shown = shown;
         entry.writing.written.conditions = remember(Some(&status.conditions));
+        // Figures of a former leader are refreshed when their hour is over, not at once.
+        let as_of = status.as_of.as_deref().and_then(|at| Instant::parse(at).ok());
+        entry.writing.at = entry.writing.at.max(as_of.map(|at| at.min(now)));
         let digest: Arc<str> = spec_digest(&key.namespace, &key.name, &seen.spec).into();
         entry.waiting = None;
         match Terms::from_spec(&seen.spec) {

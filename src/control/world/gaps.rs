@@ -8,7 +8,7 @@ use crate::control::gaps::{
     ComponentKey, Found, Next, OpenGap, PodsOf, PodsSeen, ReplayRequest, Wanted, format_versions, written_within,
 };
 use crate::control::lease::Proof;
-use crate::control::streams::{ALWAYS, Stream, StreamState};
+use crate::control::streams::{ALWAYS, StreamState};
 use crate::control::subject::Subject;
 use crate::domain::inference::{PodEvidence, PodFacts};
 use crate::domain::readiness::Observation;
@@ -25,19 +25,6 @@ use super::replayed::replay_component;
 
 /// Gaps that are open at the same time; further ones stay unknown.
 const OPEN_GAPS: usize = 16;
-
-/// What a leader before left in the Lease, and what this replica saw when it began.
-#[derive(Debug, Default)]
-pub(super) struct Takeover {
-    /// The versions that the leader before had seen of each stream.
-    pub(super) versions: HashMap<String, String>,
-    /// What each component was when this replica began.
-    pub(super) at_start: HashMap<ComponentKey, Observation>,
-    /// The version of each stream then.
-    pub(super) start_versions: HashMap<Stream, u64>,
-    /// Whether the gap before the start is known.
-    pub(super) opened: bool,
-}
 
 /// The states of a service within a gap, each in force until the next.
 type Course = Arc<Vec<(Instant, Member, tracker::Proof)>>;
@@ -58,33 +45,6 @@ impl World {
         }
         let until = self.proved_until();
         Proof { until, versions: format_versions(&self.shown_versions) }
-    }
-
-    /// Notes what this replica sees as it begins: the end of a gap that it may have to close.
-    pub(super) fn note_start(&mut self) {
-        let mut seen = HashMap::new();
-        for (key, entry) in &self.services {
-            let Some(tracker) = &entry.tracker else { continue };
-            for (index, tracked) in tracker.members().iter().take(tracker.rules().components.len()).enumerate() {
-                seen.insert((key.clone(), index), tracked.observation);
-            }
-        }
-        self.takeover.at_start = seen;
-        self.takeover.start_versions =
-            self.streams.iter().filter_map(|(stream, state)| Some((stream.clone(), state.shown?))).collect();
-    }
-
-    /// The time between what the leader before proved and this replica's own beginning, if there is any.
-    pub(super) fn open_takeover(&mut self) {
-        if self.leadership.is_none() || self.takeover.opened {
-            return;
-        }
-        let (Some(until), Some(started)) = (self.observed_until, self.started) else { return };
-        self.takeover.opened = true;
-        let after = std::mem::take(&mut self.takeover.at_start);
-        if let Some(span) = Interval::new(until, started) {
-            self.open_gap(span, Reason::NoLeader, after, Next::Replay);
-        }
     }
 
     pub(super) fn open_gap(
@@ -120,6 +80,7 @@ impl World {
                     if let Some(gap) = self.gaps.remove(&number) {
                         self.give_up(&gap);
                     }
+                    self.end_takeover(number);
                 }
                 Some(wanted) => {
                     gap.next = Next::Answer;
@@ -204,6 +165,7 @@ impl World {
                 }
                 self.close(&gap);
                 self.give_up(&gap);
+                self.end_takeover(number);
             }
         }
     }
@@ -315,6 +277,7 @@ impl World {
             let member = Member { state: composite.state, reason: composite.reason };
             course.push((at, member, tracker.proof_of(composite, None)));
         }
+        self.remember_since(key, gap);
         let filling: Vec<(Option<Arc<[Arc<str>]>>, Timeline)> = names.into_iter().zip(found).collect();
         self.for_each_line(key, &mut |line| {
             let found = filling.iter().find(|(names, _)| *names == line.components).map(|(_, found)| found);
@@ -370,7 +333,7 @@ impl World {
                 any |= change(line);
             }
             if any {
-                record.grown = true;
+                record.grown = !record.is_as_written();
                 let first = record.lines.iter().filter_map(|line| line.timeline.last()).map(|last| last.at).min();
                 changed.push((subject, first));
             }

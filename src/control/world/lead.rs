@@ -68,12 +68,18 @@ impl World {
         }
         self.note_start();
         self.restore_all();
-        self.open_takeover();
+        self.open_takeover(now);
         self.mark_all();
     }
 
     /// Begins to lead. `observed_until` is what the leader before proved, `versions` what it had seen of the streams.
-    pub fn lead(&mut self, leadership: Leadership, observed_until: Option<Instant>, versions: HashMap<String, String>) {
+    pub fn lead(
+        &mut self,
+        leadership: Leadership,
+        observed_until: Option<Instant>,
+        versions: HashMap<String, String>,
+        now: Instant,
+    ) {
         self.leadership = Some(leadership);
         self.observed_until = observed_until;
         self.unwritten.clear_all();
@@ -81,7 +87,7 @@ impl World {
         self.gaps.clear();
         self.takeover.versions = versions;
         self.restore_all();
-        self.open_takeover();
+        self.open_takeover(now);
         self.mark_all();
     }
 

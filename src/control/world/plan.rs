@@ -33,6 +33,10 @@ impl World {
         let mut batches = Vec::new();
         let mut postponed = Vec::new();
         let Some(leadership) = self.leadership.filter(|_| self.started.is_some()) else { return batches };
+        if self.held_until().is_some_and(|until| now < until) {
+            return batches;
+        }
+        self.end_hold();
         while batches.len() < room
             && let Some(subject) = self.queue.take()
         {
@@ -140,7 +144,7 @@ impl World {
         let (covered, coverage_edge) = self.is_covered(key, now);
         let known = self.reports.get(&(SubjectKind::Service, key.clone())).cloned().unwrap_or_default();
         let entry = self.services.get_mut(key)?;
-        let grown = std::mem::take(&mut entry.record.grown);
+        let grown = entry.record.take_grown();
         if grown {
             keep_bounds(&mut entry.record, &self.calendar_versions, &entry.versions, &known, now);
         }
@@ -291,7 +295,7 @@ fn bound_record(
     known: &[KnownReport],
     now: Instant,
 ) -> bool {
-    let grown = std::mem::take(&mut record.grown);
+    let grown = record.take_grown();
     if grown {
         keep_bounds(record, calendars, service, known, now);
     }

@@ -35,6 +35,7 @@ impl World {
         let version: Box<str> = seen.metadata.resource_version.as_str().into();
         let status = seen.status.unwrap_or_default();
         let (fingerprint, shown) = fingerprint::service(&status);
+        self.note_shown(&key, &status.components);
         if let Some(entry) = self.services.get_mut(&key)
             && entry.generation == seen.metadata.generation
         {
@@ -84,6 +85,9 @@ impl World {
         entry.writing.written.fingerprint = fingerprint;
         entry.writing.written.shown = shown;
         entry.writing.written.conditions = remember(Some(&status.conditions));
+        // Figures of a former leader are refreshed when their hour is over, not at once.
+        let as_of = status.as_of.as_deref().and_then(|at| Instant::parse(at).ok());
+        entry.writing.at = entry.writing.at.max(as_of.map(|at| at.min(now)));
         let old = entry.tracker.as_ref().map(|tracker| tracker.rules().clone());
         match ServiceRules::from_spec(&seen.spec) {
             Err(problems) => entry.problems = problems,

@@ -39,7 +39,7 @@ impl Source {
 }
 
 /// One state from one instant on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// From when.
     pub at: Instant,

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use assize::control::gaps::{Found, Wanted};
 use assize::control::streams::{ALWAYS, Stream};
 use assize::control::subject::{Action, Outcome, Resource};
 use assize::control::watch::Change;
@@ -101,7 +102,15 @@ impl Cluster {
             self.world.take(stream, Change::Complete, self.now);
         }
         self.world.start(self.now);
-        self.world.lead(Leadership { epoch: self.epoch }, observed_until, HashMap::new());
+        self.world.lead(Leadership { epoch: self.epoch }, observed_until, HashMap::new(), self.now);
+        // Nothing can be found out about the time before.
+        while let Some((number, wanted)) = self.world.wanted() {
+            let found = match wanted {
+                Wanted::Replay(_) => Found::Replayed(None),
+                Wanted::Pods(_) => Found::Pods(Vec::new()),
+            };
+            self.world.found(number, found);
+        }
         self.settle();
     }
 
