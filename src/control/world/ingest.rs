@@ -120,9 +120,10 @@ impl World {
                 }
             }
             Stream::Reports => {
-                for list in self.reports.values_mut() {
+                self.reports.retain(|_, list| {
                     list.retain(|report| listed.contains(&report.key));
-                }
+                    !list.is_empty()
+                });
                 self.mark_all();
             }
             Stream::Versions => {
@@ -288,6 +289,11 @@ impl World {
                     self.components_changed(stream, users, None, true, &[], now);
                 }
             }
+            Stream::Reports => {
+                if let Some(seen) = self.decode::<SeenReport>(stream, raw) {
+                    self.forget_report(&seen);
+                }
+            }
             _ => {
                 let Some(named) = self.decode::<Named>(stream, raw) else { return };
                 let key = named.metadata.key();
@@ -306,7 +312,6 @@ impl World {
                     Stream::Services => self.forget_service(&key, now),
                     Stream::Agreements => self.forget_agreement(&key),
                     Stream::Calendars => self.forget_calendar(&key.name),
-                    Stream::Reports => self.forget_report(&key),
                     Stream::Versions => self.forget_version_record(&key),
                     _ => {}
                 }
