@@ -224,6 +224,7 @@ impl Engine {
         }
         let doubts = world.doubts(now);
         let room = self.concurrency.saturating_sub(self.writes.len());
+        let planning_ms = self.clock.monotonic_ms();
         let batches = world.plan(now, room);
         let full = batches.len() == room;
         let deadline = world.next_deadline();
@@ -239,8 +240,14 @@ impl Engine {
         }
         drop(world);
         for batch in batches {
-            let writer = self.writer.clone();
-            self.writes.spawn(async move { writer.carry_out(batch).await });
+            let (writer, clock, metrics) = (self.writer.clone(), self.clock.clone(), self.metrics.clone());
+            self.writes.spawn(async move {
+                let outcome = writer.carry_out(batch).await;
+                let took_ms = clock.monotonic_ms() - planning_ms;
+                let took = Duration::from_millis(took_ms.unsigned_abs());
+                metrics.observe_reconcile(outcome.batch.subject.controller(), took);
+                outcome
+            });
         }
         self.watch_pods(&wanted);
         self.resolve(doubts, now);
