@@ -24,7 +24,7 @@ use super::nodes::Heard;
 use super::streams::{ALWAYS, Doubt, Patience, Stream};
 use super::subject::Outcome;
 use super::view::View;
-use super::watch::{Change, WatchFailure};
+use super::watch::Change;
 use super::world::{Leadership, World};
 
 /// Why the operator ended.
@@ -180,7 +180,7 @@ impl Engine {
             let wake = self.step();
             tokio::select! {
                 change = self.changes.recv() => match change {
-                    Some((stream, change)) => self.take(&stream, change),
+                    Some((stream, change)) => self.take(stream, change),
                     None => return,
                 },
                 Some(event) = self.lease_events.recv() => self.lease(event),
@@ -228,7 +228,7 @@ impl Engine {
         let batches = world.plan(now, room);
         let full = batches.len() == room;
         let deadline = world.next_deadline();
-        let wanted: Vec<PodSelection> = world.pod_selections().cloned().collect();
+        let selections = world.changed_selections();
         self.proved.send_replace(world.proof());
         while let Some((number, wanted)) = world.wanted() {
             let client = self.client.clone();
@@ -249,7 +249,7 @@ impl Engine {
                 outcome
             });
         }
-        self.watch_pods(&wanted);
+        self.watch_pods(selections);
         self.resolve(doubts, now);
         let longest = Duration::from_secs(10);
         if full {
@@ -286,36 +286,43 @@ impl Engine {
         }
     }
 
-    fn watch_pods(&mut self, wanted: &[PodSelection]) {
-        self.pod_watches.retain(|selection, handle| {
-            let keep = wanted.contains(selection);
-            if !keep {
-                handle.abort();
-                self.stalled.remove(&Stream::Pods(selection.clone()));
-                write_lock(&self.world).forget_pods(selection);
-            }
-            keep
-        });
-        for selection in wanted {
-            if !self.pod_watches.contains_key(selection) {
-                let stream = Stream::Pods(selection.clone());
+    /// Begins to watch selections of Pods, and ceases to.
+    fn watch_pods(&mut self, changed: Vec<(PodSelection, bool)>) {
+        for (selection, is_used) in changed {
+            let stream = Stream::Pods(selection.clone());
+            if !is_used {
+                if let Some(handle) = self.pod_watches.remove(&selection) {
+                    handle.abort();
+                }
+                self.stalled.remove(&stream);
+            } else if !self.pod_watches.contains_key(&selection) {
                 let notify = self.stalled.entry(stream.clone()).or_default().clone();
                 let watch =
                     super::watch::run(self.client.clone(), stream.watched(), stream, self.sender.clone(), notify);
-                self.pod_watches.insert(selection.clone(), self.watches.spawn(watch));
+                self.pod_watches.insert(selection, self.watches.spawn(watch));
             }
         }
     }
 
-    fn take(&mut self, stream: &Stream, change: Change) {
+    /// Whether what a stream shows is still asked for: a watch that ended may have left messages behind.
+    fn is_watched(&self, stream: &Stream) -> bool {
+        match stream {
+            Stream::Pods(selection) => self.pod_watches.contains_key(selection),
+            _ => true,
+        }
+    }
+
+    /// Takes in a message, and those that wait behind it.
+    fn take(&mut self, stream: Stream, change: Change) {
         let now = self.clock.now();
         let mut world = write_lock(&self.world);
-        tell_failure(&world, stream, &change, &self.metrics);
-        world.take(stream, change, now);
-        for _ in 0..CHANGES_AT_ONCE {
-            let Ok((stream, change)) = self.changes.try_recv() else { break };
-            tell_failure(&world, &stream, &change, &self.metrics);
-            world.take(&stream, change, now);
+        let mut next = Some((stream, change));
+        for _ in 0..=CHANGES_AT_ONCE {
+            let Some((stream, change)) = next.take().or_else(|| self.changes.try_recv().ok()) else { break };
+            if self.is_watched(&stream) {
+                tell_failure(&world, &stream, &change, &self.metrics);
+                world.take(&stream, change, now);
+            }
         }
     }
 
@@ -372,27 +379,10 @@ fn tell_failure(world: &World, stream: &Stream, change: &Change, metrics: &Metri
     if let Some(source) = super::view::source(stream) {
         metrics.count_watch_restart(source);
     }
-    let known = world.streams().any(|(other, state)| other == stream && state.failure.as_ref() == Some(failure));
-    if known {
+    if world.stream(stream).is_some_and(|state| state.failure.as_ref() == Some(failure)) {
         return;
     }
-    match failure {
-        WatchFailure::Forbidden(message) => tracing::error!(
-            stream = stream.name(),
-            message,
-            "the operator may not watch this: grant the verbs list and watch to its service account"
-        ),
-        WatchFailure::NotFound(message) => {
-            tracing::error!(
-                stream = stream.name(),
-                message,
-                "the API server does not know this: apply the output of `assize crds`"
-            );
-        }
-        WatchFailure::Unreachable(message) => {
-            tracing::warn!(stream = stream.name(), message, "the watch was interrupted");
-        }
-    }
+    failure.tell(stream.name());
 }
 
 /// The lock of the world. A poisoned one is used on: the panic that poisoned it was told of, and half a plan is no

@@ -46,7 +46,7 @@ impl World {
                 if first {
                     // What was never listed is now known to be refused.
                     self.look_again(stream, None, now);
-                    self.mark_all();
+                    self.mark_shown_by(stream);
                 }
             }
             Change::Applied(raw) => {
@@ -68,7 +68,7 @@ impl World {
         let state = self.streams.entry(stream.clone()).or_default();
         state.heard = Some(now);
         if state.failure.take().is_some() {
-            self.mark_all();
+            self.mark_shown_by(stream);
         }
     }
 
@@ -155,18 +155,6 @@ impl World {
         if let Some(span) = gap_from.and_then(|from| Interval::new(from, now)) {
             self.open_gap(span, Reason::SourceLost, after, Next::Pods);
         }
-    }
-
-    fn served_by(&self, stream: &Stream) -> Vec<(ObjectKey, usize)> {
-        let lists: Vec<&Vec<(ObjectKey, usize)>> = match stream {
-            Stream::Slices | Stream::CoreServices => self.uses.endpoints.values().collect(),
-            Stream::Workloads(kind) => {
-                self.uses.workloads.iter().filter(|((other, _), _)| other == kind).map(|(_, list)| list).collect()
-            }
-            Stream::Pods(selection) => self.uses.pods.get(selection).into_iter().collect(),
-            _ => Vec::new(),
-        };
-        lists.into_iter().flatten().cloned().collect()
     }
 
     /// Notes that a component was not observed from `from` on.
@@ -328,7 +316,7 @@ impl World {
 
     pub(super) fn see_again(&mut self, stream: &Stream, within_ms: i64, now: Instant) {
         if self.streams.get_mut(stream).is_some_and(|state| state.see_again(within_ms, now)) {
-            self.mark_all();
+            self.mark_shown_by(stream);
         }
     }
 

@@ -167,6 +167,40 @@ impl World {
         }
     }
 
+    /// The components that a measured stream serves.
+    pub(super) fn served_by(&self, stream: &Stream) -> Vec<(ObjectKey, usize)> {
+        let lists: Vec<&Vec<(ObjectKey, usize)>> = match stream {
+            Stream::Slices | Stream::CoreServices => self.uses.endpoints.values().collect(),
+            Stream::Workloads(kind) => {
+                self.uses.workloads.iter().filter(|((other, _), _)| other == kind).map(|(_, list)| list).collect()
+            }
+            Stream::Pods(selection) => self.uses.pods.get(selection).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        lists.into_iter().flatten().cloned().collect()
+    }
+
+    /// Plans anew what shows how a stream fares: of Pods those that are measured by them and what rests on those, of a
+    /// whole kind everything.
+    pub(super) fn mark_shown_by(&mut self, stream: &Stream) {
+        if !matches!(stream, Stream::Pods(_)) {
+            self.mark_all();
+            return;
+        }
+        let mut waiting: Vec<ObjectKey> = self.served_by(stream).into_iter().map(|(service, _)| service).collect();
+        let mut visited: HashSet<ObjectKey> = HashSet::new();
+        while let Some(key) = waiting.pop() {
+            if !visited.insert(key.clone()) {
+                continue;
+            }
+            self.queue.mark(Subject::Service(key.clone()));
+            for agreement in self.uses.agreements.get(&key).into_iter().flatten() {
+                self.queue.mark(Subject::Agreement(agreement.clone()));
+            }
+            waiting.extend(self.uses.dependents.get(&key).into_iter().flatten().map(|(user, _)| user.clone()));
+        }
+    }
+
     /// Lets time pass for the members of a service.
     pub(super) fn tick(&mut self, service: &ObjectKey, now: Instant) {
         let Some(tracker) = self.services.get_mut(service).and_then(|entry| entry.tracker.as_mut()) else { return };
