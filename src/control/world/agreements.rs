@@ -73,26 +73,47 @@ impl World {
                 let spec = serde_json::to_string(&seen.spec).unwrap_or_default();
                 let first = seen.metadata.created().unwrap_or(created);
                 let version = Seen { digest, value: Arc::new(terms), spec, accepted, created: first };
-                self.amend(&key, version, created, now);
+                if self.started.is_some() {
+                    self.amend(&key, version, created, now);
+                } else {
+                    // Whether the running report has room for it, the records of its versions say.
+                    entry.waiting = Some(version);
+                }
             }
         }
         self.queue.mark(Subject::Agreement(key));
     }
 
+    /// Takes over the terms of all agreements, once everything is listed.
+    pub(super) fn take_listed_terms(&mut self, now: Instant) {
+        let listed = self.agreements.iter_mut();
+        let listed: Vec<_> = listed.filter_map(|(key, entry)| Some((key.clone(), entry.waiting.take()?))).collect();
+        for (key, version) in listed {
+            let created = version.created.min(now);
+            self.amend(&key, version, created, now);
+        }
+    }
+
     /// Takes over the terms of an agreement: the first, or an amendment, which waits if the running report has no room
     /// for another part.
     fn amend(&mut self, key: &ObjectKey, version: Seen<Terms>, created: Instant, now: Instant) {
-        let known = self.versions.agreements.known(key);
+        let (known, was_restored) = self.versions.agreements.before(key, &version);
         let Some(entry) = self.agreements.get_mut(key) else { return };
-        if let Some(refused) = amendment_beyond(&known, created, &amendment(&version, version.accepted)) {
+        let refused = amendment_beyond(&known, created, &amendment(&version, version.accepted));
+        let (versions, is_restored) = if let Some(refused) = refused {
             entry.problems = vec![refused];
             entry.waiting = Some(version);
-            return;
-        }
-        let newest = version.value.clone();
+            if entry.record.is_some() {
+                return;
+            }
+            // Refused before this process was there: what was in force before still is.
+            (known, was_restored)
+        } else {
+            self.versions.agreements.see(key, version);
+            self.versions.agreements.of_object(key)
+        };
+        let Some(newest) = versions.newest().map(|newest| newest.value.clone()) else { return };
         let service = newest.service.clone();
-        self.versions.agreements.see(key, version);
-        let (versions, is_restored) = self.versions.agreements.of_object(key);
         entry.is_restored = is_restored;
         if let Some(record) = &mut entry.record {
             record.terms = versions;

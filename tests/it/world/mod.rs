@@ -152,6 +152,13 @@ fn m_103_eight_targets_and_four_parts_stay_exact_and_small() {
     let expected = "spec: with this amendment the 5 parts of the report have 40 targets together, at most 32; wait until \
                     the period ends at 2026-01-01T00:00:00+00:00, or undo the change; the last valid version stays in use";
     assert_eq!(message, expected);
+    // Another process lists the agreement before the records of its versions: the amendment stays refused.
+    cluster.at(at("2025-12-31T17:00:00Z"));
+    cluster.start(Some(at("2025-12-31T17:00:00Z")));
+    assert_eq!(ready(&cluster)["message"], expected);
+    let taken_over = cluster.status("ServiceReport", "gold-2025");
+    assert_eq!(taken_over["parts"].as_array().unwrap().len(), 4);
+    assert_eq!(down_of(taken_over, "component-7"), 3_650_000);
     cluster.at(at("2026-01-01T00:00:01Z"));
     cluster.settle();
     cluster.at(at("2026-01-02T01:00:00Z"));
