@@ -116,7 +116,7 @@ struct Engine {
     stalled: HashMap<Stream, Arc<Notify>>,
     /// Streams asked for by a list of one object: the version of the answer, and when the request was sent.
     asks: JoinSet<(Stream, Option<u64>, Instant)>,
-    /// What is read to close gaps, by the number of the gap.
+    /// What is read to close gaps, by the number of the request.
     evidence: JoinSet<(u64, Found)>,
     /// The Leases of lost nodes, one reading at a time.
     nodes: JoinSet<Vec<Heard>>,
@@ -227,13 +227,13 @@ impl Engine {
         let planning_ms = self.clock.monotonic_ms();
         let batches = world.plan(now, room);
         let full = batches.len() == room;
-        let deadline = world.next_deadline();
         let selections = world.changed_selections();
         self.proved.send_replace(world.proof());
-        while let Some((number, wanted)) = world.wanted() {
+        while let Some((number, wanted)) = world.wanted(now) {
             let client = self.client.clone();
             self.evidence.spawn(async move { (number, super::evidence::find(client, wanted).await) });
         }
+        let deadline = world.next_deadline();
         let lost = if self.nodes.is_empty() { world.lost() } else { Vec::new() };
         if !lost.is_empty() {
             self.nodes.spawn(super::nodes::find(self.client.clone(), lost));

@@ -17,6 +17,7 @@ mod services;
 mod surroundings;
 mod unclosed;
 mod versions;
+mod wanted;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -207,9 +208,9 @@ impl World {
         self.queue.waiting()
     }
 
-    /// The next instant at which time alone asks for a plan.
+    /// The next instant at which time alone asks for something.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.queue.next_deadline()
+        [self.queue.next_deadline(), self.listing_due()].into_iter().flatten().min()
     }
 
     /// The selections of Pods that began or ceased to be used since the last call, and whether they are to be watched.

@@ -152,7 +152,7 @@ impl World {
                 after.insert((service, component), tracked.observation);
             }
         }
-        if let Some(span) = gap_from.and_then(|from| Interval::new(from, now)) {
+        if let Some(span) = gap_from.and_then(|from| Interval::new(from, now)).filter(|_| !after.is_empty()) {
             self.open_gap(span, Reason::SourceLost, after, Next::Pods);
         }
     }
