@@ -113,7 +113,7 @@ pub fn plan_reports(
         if next > judging.now {
             edge = Some(edge.map_or(next, |edge| edge.min(next)));
         }
-        plan_report(judging, &period, name, known, epoch, batch);
+        plan_report(judging, &period, &name, known, epoch, batch);
     }
     edge
 }
@@ -121,18 +121,18 @@ pub fn plan_reports(
 fn plan_report(
     judging: Judging<'_>,
     period: &Period,
-    name: String,
+    name: &str,
     known: &[KnownReport],
     epoch: i64,
     batch: &mut Batch,
 ) {
     let record = judging.record;
-    let key = ObjectKey::new(record.key.namespace.clone(), name.as_str());
+    let key = ObjectKey::new(record.key.namespace.clone(), name);
     let ours = known.iter().find(|report| report.key == key);
     if ours.is_some_and(|report| report.digest.is_some()) {
         return;
     }
-    let (mut status, findings, _) = report::status(judging, period, known, &name, epoch);
+    let (mut status, findings, _) = report::status(judging, period, known, name, epoch);
     let no_conditions: Vec<Remembered> = Vec::new();
     let remembered = ours.map_or(&no_conditions, |report| &report.conditions);
     let (conditions, _) = write(findings, remembered, 1, judging.now);
@@ -142,7 +142,7 @@ fn plan_report(
         return;
     }
     if ours.is_none() {
-        let body = report::object(record, period, &name, known);
+        let body = report::object(record, period, name, known);
         batch.writes.push(Write { resource: Resource::Report, key: key.clone(), action: Action::Create { body } });
     }
     if let Some(ledger) = status.ledger.as_mut().filter(|_| status.phase != Some(Phase::Closed)) {

@@ -15,26 +15,31 @@ use crate::domain::limits::{EVIDENCE_PODS, REPLAYED_CHANGES};
 use crate::domain::time::Instant;
 use crate::observe::facts::{CoreService, Named, ObjectKey, Pod, SERVICE_NAME, Slice, Workload, hash_128};
 
-use super::gaps::{ComponentKey, Found, History, PodsOf, PodsSeen, ReplayRequest, Replayed, Seen, Wanted};
+use super::gaps::{Found, History, PodsOf, PodsSeen, ReplayRequest, Replayed, Seen, Wanted};
 use super::streams::Stream;
 use super::watch::Watched;
 
 /// For how many seconds a stream is asked what it would have shown. The API server sends a bookmark two seconds before
 /// the end; where that was too short, once more for longer.
 const REPLAY_SECONDS: [u32; 2] = [3, 10];
-/// Components whose Pods are listed at the same time.
+/// How long the Pods of one place may take: those of others wait for them.
+const LISTING: Duration = Duration::from_secs(30);
+/// Places whose Pods are listed at the same time.
 const AT_ONCE: usize = 8;
 
 /// Reads what is wanted.
 pub async fn find(client: Client, wanted: Wanted) -> Found {
     match wanted {
         Wanted::Replay(request) => Found::Replayed(replay(&client, request).await),
-        Wanted::Pods(components) => {
-            let list = components.into_iter().map(|(component, place)| {
+        Wanted::Pods(places) => {
+            let list = places.into_iter().map(|place| {
                 let client = client.clone();
-                async move { Some((component, pods(&client, &place).await?)) }
+                async move {
+                    let seen = tokio::time::timeout(LISTING, pods(&client, &place)).await.ok().flatten()?;
+                    Some((place, seen))
+                }
             });
-            let found: Vec<Option<(ComponentKey, PodsSeen)>> =
+            let found: Vec<Option<(PodsOf, PodsSeen)>> =
                 futures::stream::iter(list).buffer_unordered(AT_ONCE).collect().await;
             Found::Pods(found.into_iter().flatten().collect())
         }
@@ -282,7 +287,7 @@ struct SelectingSpec {
     selector: BTreeMap<String, String>,
 }
 
-/// The Pods of a component; none if they cannot be read, or are too many.
+/// The Pods of a place; none if they cannot be read, or are too many.
 async fn pods(client: &Client, place: &PodsOf) -> Option<PodsSeen> {
     let (namespace, selector, spec_writes) = match place {
         PodsOf::Selection(selection) => (selection.namespace.clone(), selection.selector.to_string(), Vec::new()),

@@ -38,10 +38,12 @@ pub struct OpenGap {
 pub enum Next {
     /// What the streams would have shown, from the versions that were shown last.
     Replay,
-    /// Pods.
+    /// Pods, in the next listing of them.
     Pods,
-    /// An answer.
+    /// The answer about streams.
     Answer,
+    /// The listing of Pods of this number.
+    Listing(u64),
 }
 
 /// What is to be read to close a gap.
@@ -49,8 +51,8 @@ pub enum Next {
 pub enum Wanted {
     /// What streams would have shown.
     Replay(ReplayRequest),
-    /// Pods of these components.
-    Pods(Vec<(ComponentKey, PodsOf)>),
+    /// Pods of these places.
+    Pods(HashSet<PodsOf>),
 }
 
 /// The changes between two versions of streams that touch what is measured.
@@ -65,7 +67,7 @@ pub struct ReplayRequest {
 }
 
 /// Where the Pods of a component are found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PodsOf {
     /// Those that a core Service selects.
     Service(ObjectKey),
@@ -107,11 +109,11 @@ pub struct Replayed {
 pub enum Found {
     /// What streams would have shown; none if they do not go back so far.
     Replayed(Option<Replayed>),
-    /// The Pods of components, by uid as hash. A component whose Pods could not be read is absent.
-    Pods(Vec<(ComponentKey, PodsSeen)>),
+    /// Pods by place. One whose Pods could not be read is absent.
+    Pods(HashMap<PodsOf, PodsSeen>),
 }
 
-/// The Pods of a component as they are now.
+/// The Pods of a place as they are now.
 #[derive(Clone, Debug, Default)]
 pub struct PodsSeen {
     /// Each with the hash of its uid.

@@ -24,7 +24,7 @@ use super::nodes::Heard;
 use super::streams::{ALWAYS, Doubt, Patience, Stream};
 use super::subject::Outcome;
 use super::view::View;
-use super::watch::{Change, WatchFailure};
+use super::watch::Change;
 use super::world::{Leadership, World};
 
 /// Why the operator ended.
@@ -116,7 +116,7 @@ struct Engine {
     stalled: HashMap<Stream, Arc<Notify>>,
     /// Streams asked for by a list of one object: the version of the answer, and when the request was sent.
     asks: JoinSet<(Stream, Option<u64>, Instant)>,
-    /// What is read to close gaps, by the number of the gap.
+    /// What is read to close gaps, by the number of the request.
     evidence: JoinSet<(u64, Found)>,
     /// The Leases of lost nodes, one reading at a time.
     nodes: JoinSet<Vec<Heard>>,
@@ -180,7 +180,7 @@ impl Engine {
             let wake = self.step();
             tokio::select! {
                 change = self.changes.recv() => match change {
-                    Some((stream, change)) => self.take(&stream, change),
+                    Some((stream, change)) => self.take(stream, change),
                     None => return,
                 },
                 Some(event) = self.lease_events.recv() => self.lease(event),
@@ -223,26 +223,33 @@ impl Engine {
             tracing::info!(services = world.services().len(), agreements = world.agreements().len(), "started");
         }
         let doubts = world.doubts(now);
-        let room = self.concurrency.saturating_sub(self.writes.len());
-        let batches = world.plan(now, room);
-        let full = batches.len() == room;
-        let deadline = world.next_deadline();
-        let wanted: Vec<PodSelection> = world.pod_selections().cloned().collect();
-        self.proved.send_replace(world.proof());
-        while let Some((number, wanted)) = world.wanted() {
+        while let Some((number, wanted)) = world.wanted(now) {
             let client = self.client.clone();
             self.evidence.spawn(async move { (number, super::evidence::find(client, wanted).await) });
         }
+        let room = self.concurrency.saturating_sub(self.writes.len());
+        let planning_ms = self.clock.monotonic_ms();
+        let batches = world.plan(now, room);
+        let full = batches.len() == room;
+        let selections = world.changed_selections();
+        self.proved.send_replace(world.proof());
+        let deadline = world.next_deadline();
         let lost = if self.nodes.is_empty() { world.lost() } else { Vec::new() };
         if !lost.is_empty() {
             self.nodes.spawn(super::nodes::find(self.client.clone(), lost));
         }
         drop(world);
         for batch in batches {
-            let writer = self.writer.clone();
-            self.writes.spawn(async move { writer.carry_out(batch).await });
+            let (writer, clock, metrics) = (self.writer.clone(), self.clock.clone(), self.metrics.clone());
+            self.writes.spawn(async move {
+                let outcome = writer.carry_out(batch).await;
+                let took_ms = clock.monotonic_ms() - planning_ms;
+                let took = Duration::from_millis(took_ms.unsigned_abs());
+                metrics.observe_reconcile(outcome.batch.subject.controller(), took);
+                outcome
+            });
         }
-        self.watch_pods(&wanted);
+        self.watch_pods(selections);
         self.resolve(doubts, now);
         let longest = Duration::from_secs(10);
         if full {
@@ -279,36 +286,43 @@ impl Engine {
         }
     }
 
-    fn watch_pods(&mut self, wanted: &[PodSelection]) {
-        self.pod_watches.retain(|selection, handle| {
-            let keep = wanted.contains(selection);
-            if !keep {
-                handle.abort();
-                self.stalled.remove(&Stream::Pods(selection.clone()));
-                write_lock(&self.world).forget_pods(selection);
-            }
-            keep
-        });
-        for selection in wanted {
-            if !self.pod_watches.contains_key(selection) {
-                let stream = Stream::Pods(selection.clone());
+    /// Begins to watch selections of Pods, and ceases to.
+    fn watch_pods(&mut self, changed: Vec<(PodSelection, bool)>) {
+        for (selection, is_used) in changed {
+            let stream = Stream::Pods(selection.clone());
+            if !is_used {
+                if let Some(handle) = self.pod_watches.remove(&selection) {
+                    handle.abort();
+                }
+                self.stalled.remove(&stream);
+            } else if !self.pod_watches.contains_key(&selection) {
                 let notify = self.stalled.entry(stream.clone()).or_default().clone();
                 let watch =
                     super::watch::run(self.client.clone(), stream.watched(), stream, self.sender.clone(), notify);
-                self.pod_watches.insert(selection.clone(), self.watches.spawn(watch));
+                self.pod_watches.insert(selection, self.watches.spawn(watch));
             }
         }
     }
 
-    fn take(&mut self, stream: &Stream, change: Change) {
+    /// Whether what a stream shows is still asked for: a watch that ended may have left messages behind.
+    fn is_watched(&self, stream: &Stream) -> bool {
+        match stream {
+            Stream::Pods(selection) => self.pod_watches.contains_key(selection),
+            _ => true,
+        }
+    }
+
+    /// Takes in a message, and those that wait behind it.
+    fn take(&mut self, stream: Stream, change: Change) {
         let now = self.clock.now();
         let mut world = write_lock(&self.world);
-        tell_failure(&world, stream, &change, &self.metrics);
-        world.take(stream, change, now);
-        for _ in 0..CHANGES_AT_ONCE {
-            let Ok((stream, change)) = self.changes.try_recv() else { break };
-            tell_failure(&world, &stream, &change, &self.metrics);
-            world.take(&stream, change, now);
+        let mut next = Some((stream, change));
+        for _ in 0..=CHANGES_AT_ONCE {
+            let Some((stream, change)) = next.take().or_else(|| self.changes.try_recv().ok()) else { break };
+            if self.is_watched(&stream) {
+                tell_failure(&world, &stream, &change, &self.metrics);
+                world.take(&stream, change, now);
+            }
         }
     }
 
@@ -366,27 +380,10 @@ fn tell_failure(world: &World, stream: &Stream, change: &Change, metrics: &Metri
     if let Some(source) = super::view::source(stream) {
         metrics.count_watch_restart(source);
     }
-    let known = world.streams().any(|(other, state)| other == stream && state.failure.as_ref() == Some(failure));
-    if known {
+    if world.stream(stream).is_some_and(|state| state.failure.as_ref() == Some(failure)) {
         return;
     }
-    match failure {
-        WatchFailure::Forbidden(message) => tracing::error!(
-            stream = stream.name(),
-            message,
-            "the operator may not watch this: grant the verbs list and watch to its service account"
-        ),
-        WatchFailure::NotFound(message) => {
-            tracing::error!(
-                stream = stream.name(),
-                message,
-                "the API server does not know this: apply the output of `assize crds`"
-            );
-        }
-        WatchFailure::Unreachable(message) => {
-            tracing::warn!(stream = stream.name(), message, "the watch was interrupted");
-        }
-    }
+    failure.tell(stream.name());
 }
 
 /// The lock of the world. A poisoned one is used on: the panic that poisoned it was told of, and half a plan is no

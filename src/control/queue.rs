@@ -1,6 +1,7 @@
 //! What is to be planned: subjects that changed, and subjects whose time has come.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::time::Instant;
 
@@ -9,8 +10,10 @@ use super::subject::Subject;
 /// Subjects to plan, each at most once, in order of arrival; and deadlines.
 #[derive(Debug, Default)]
 pub struct Queue {
-    order: VecDeque<Subject>,
-    waiting: HashSet<Subject>,
+    /// By number of arrival, so that one is taken out without looking at the others.
+    order: BTreeMap<u64, Subject>,
+    arrival_of: HashMap<Subject, u64>,
+    arrivals: u64,
     deadlines: BTreeSet<(Instant, Subject)>,
     deadline_of: HashMap<Subject, Instant>,
 }
@@ -18,8 +21,10 @@ pub struct Queue {
 impl Queue {
     /// Asks for a plan of a subject.
     pub fn mark(&mut self, subject: Subject) {
-        if self.waiting.insert(subject.clone()) {
-            self.order.push_back(subject);
+        if let Entry::Vacant(vacant) = self.arrival_of.entry(subject) {
+            self.arrivals += 1;
+            self.order.insert(self.arrivals, vacant.key().clone());
+            vacant.insert(self.arrivals);
         }
     }
 
@@ -53,14 +58,14 @@ impl Queue {
 
     /// The next subject to plan.
     pub fn take(&mut self) -> Option<Subject> {
-        let subject = self.order.pop_front()?;
-        self.waiting.remove(&subject);
+        let (_, subject) = self.order.pop_first()?;
+        self.arrival_of.remove(&subject);
         Some(subject)
     }
 
     /// Whether a subject waits for a plan.
     pub fn is_waiting(&self, subject: &Subject) -> bool {
-        self.waiting.contains(subject)
+        self.arrival_of.contains_key(subject)
     }
 
     /// How many subjects wait for a plan.
@@ -76,8 +81,8 @@ impl Queue {
     /// Forgets a subject.
     pub fn forget(&mut self, subject: &Subject) {
         self.mark_at(subject.clone(), None);
-        if self.waiting.remove(subject) {
-            self.order.retain(|other| other != subject);
+        if let Some(arrival) = self.arrival_of.remove(subject) {
+            self.order.remove(&arrival);
         }
     }
 }
@@ -105,5 +110,19 @@ mod tests {
         queue.due(at(20));
         assert_eq!(queue.take(), Some(subject("b")));
         assert_eq!(queue.next_deadline(), None);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_planned_and_what_comes_back_waits_anew() {
+        let mut queue = Queue::default();
+        for name in ["a", "b", "c"] {
+            queue.mark(subject(name));
+        }
+        queue.mark_at(subject("a"), Some(Instant::from_ms(10)));
+        queue.forget(&subject("a"));
+        assert_eq!((queue.waiting(), queue.is_waiting(&subject("a")), queue.next_deadline()), (2, false, None));
+        queue.mark(subject("a"));
+        let taken: Vec<Subject> = std::iter::from_fn(|| queue.take()).collect();
+        assert_eq!(taken, ["b", "c", "a"].map(subject));
     }
 }

@@ -260,13 +260,18 @@ impl Record {
 
     /// Forgets what no report needs any more.
     pub fn forget_before(&mut self, instant: Instant) {
+        self.forget_states_before(instant);
+        // Which period is cut how depends on the rules of the period before.
+        self.terms.forget_before(instant.minus_ms(LONGEST_PERIOD_MS));
+    }
+
+    /// Forgets states, but no terms: who takes over reads back the states of a whole period, and judges them.
+    pub fn forget_states_before(&mut self, instant: Instant) {
         for line in &mut self.lines {
             if line.timeline.entries().first().is_some_and(|first| first.at < instant) {
                 Arc::make_mut(&mut line.timeline).forget_before(instant);
             }
         }
-        // Which period is cut how depends on the rules of the period before.
-        self.terms.forget_before(instant.minus_ms(LONGEST_PERIOD_MS));
     }
 
     /// What the ledger of a period says now, as if it had been read back.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::domain::conditions::{Remembered, Transition};
 use crate::domain::time::Instant;
 use crate::observe::facts::ObjectKey;
+use crate::telemetry::labels::Controller;
 
 /// What is planned as one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +18,17 @@ pub enum Subject {
     Agreement(ObjectKey),
     /// A calendar.
     Calendar(Arc<str>),
+}
+
+impl Subject {
+    /// Its kind in metrics.
+    pub const fn controller(&self) -> Controller {
+        match self {
+            Self::Service(_) => Controller::Service,
+            Self::Agreement(_) => Controller::Agreement,
+            Self::Calendar(_) => Controller::Calendar,
+        }
+    }
 }
 
 /// A resource that is written.

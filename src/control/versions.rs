@@ -158,6 +158,15 @@ impl<T: Recorded> KindVersions<T> {
         versions
     }
 
+    /// The versions of an object before a spec of this digest is seen, and whether it was restored.
+    pub fn before(&mut self, key: &ObjectKey, seen: &Seen<T>) -> (Versions<T>, bool) {
+        let Some(subject) = self.subjects.get_mut(key) else { return (Versions::default(), false) };
+        subject.created = seen.created;
+        let recorded = subject.recorded();
+        let (own, restored) = records_of(&recorded, seen.created, &seen.digest);
+        (history(own, &subject.seen, subject.accepted), restored)
+    }
+
     /// The versions of the object that is there now, and whether it was restored.
     pub fn of_object(&mut self, key: &ObjectKey) -> (Versions<T>, bool) {
         let Some(subject) = self.subjects.get_mut(key) else { return (Versions::default(), false) };

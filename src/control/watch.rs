@@ -44,6 +44,27 @@ pub enum WatchFailure {
     Unreachable(String),
 }
 
+impl WatchFailure {
+    /// Tells of it in the log, with the remedy.
+    pub fn tell(&self, stream: &'static str) {
+        match self {
+            Self::Forbidden(message) => tracing::error!(
+                stream,
+                message,
+                "the operator may not watch this: grant the verbs list and watch to its service account"
+            ),
+            Self::NotFound(message) => {
+                tracing::error!(
+                    stream,
+                    message,
+                    "the API server does not know this: apply the output of `assize crds`"
+                );
+            }
+            Self::Unreachable(message) => tracing::warn!(stream, message, "the watch was interrupted"),
+        }
+    }
+}
+
 /// What is watched.
 #[derive(Clone, Debug)]
 pub struct Watched {

@@ -18,6 +18,7 @@ mod surroundings;
 mod takeover;
 mod unclosed;
 mod versions;
+mod wanted;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -49,6 +50,8 @@ struct Uses {
     endpoints: HashMap<ObjectKey, Vec<(ObjectKey, usize)>>,
     workloads: HashMap<(WorkloadKind, ObjectKey), Vec<(ObjectKey, usize)>>,
     pods: HashMap<PodSelection, Vec<(ObjectKey, usize)>>,
+    /// Selections of Pods that a component began or ceased to be measured by, and whose watches are not looked at yet.
+    changed_pods: HashSet<PodSelection>,
     /// Services by a Service that they depend on.
     dependents: HashMap<ObjectKey, Vec<(ObjectKey, usize)>>,
     /// Agreements by Service.
@@ -161,6 +164,11 @@ impl World {
         self.started
     }
 
+    /// The state of a stream.
+    pub fn stream(&self, stream: &Stream) -> Option<&StreamState> {
+        self.streams.get(stream)
+    }
+
     /// The streams and their states.
     pub fn streams(&self) -> impl Iterator<Item = (&Stream, &StreamState)> {
         self.streams.iter()
@@ -201,20 +209,23 @@ impl World {
         self.queue.waiting()
     }
 
-    /// The next instant at which time alone asks for a plan.
+    /// The next instant at which time alone asks for something.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.held_until().or_else(|| self.queue.next_deadline())
+        let listing = self.listing_due();
+        let planning = self.held_until().or_else(|| self.queue.next_deadline());
+        [planning, listing].into_iter().flatten().min()
     }
 
-    /// The selections of Pods that are to be watched.
-    pub fn pod_selections(&self) -> impl Iterator<Item = &PodSelection> {
-        self.uses.pods.keys()
-    }
-
-    /// Forgets a selection of Pods that no component is measured by any more.
-    pub fn forget_pods(&mut self, selection: &PodSelection) {
-        self.streams.remove(&Stream::Pods(selection.clone()));
-        self.pods.forget(selection);
+    /// The selections of Pods that began or ceased to be used since the last call, and whether they are to be watched.
+    /// What was seen of those that are not is forgotten.
+    pub fn changed_selections(&mut self) -> Vec<(PodSelection, bool)> {
+        let changed = std::mem::take(&mut self.uses.changed_pods).into_iter();
+        let changed: Vec<_> = changed.map(|one| (self.uses.pods.contains_key(&one), one)).collect();
+        for (_, unused) in changed.iter().filter(|(is_used, _)| !is_used) {
+            self.streams.remove(&Stream::Pods(unused.clone()));
+            self.pods.forget(unused);
+        }
+        changed.into_iter().map(|(is_used, one)| (one, is_used)).collect()
     }
 
     /// Up to when every stream that figures rest on is proved and every ledger says what was seen: what the Lease

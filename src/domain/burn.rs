@@ -9,7 +9,7 @@ use super::accounting::{ClassSums, Figures, Yardstick};
 use super::agreement::TargetTerms;
 use super::decimal::{Decimal, Fraction, SCALE};
 use super::period::PeriodKind;
-use super::report::{Facts, class_sums};
+use super::report::{Facts, class_sums, with_rolled_edge};
 use super::time::{DAY_MS, HOUR_MS, Instant, Interval, MINUTE_MS};
 use super::timeline::Timeline;
 
@@ -102,7 +102,8 @@ pub fn burn(sums: ClassSums, yardstick: Yardstick) -> Option<Fraction> {
     lost.divided_by(Fraction::new(allowed, Decimal::HUNDRED.ten_thousandths())?)
 }
 
-/// Burn rate of a target over a window that ends at `now`.
+/// Burn rate of a target over a window that ends at `now`. One that begins within a sum of the ledger has all of it
+/// inside, as a rolling period.
 pub fn burn_rate(
     facts: Facts<'_>,
     target: &TargetTerms,
@@ -112,6 +113,7 @@ pub fn burn_rate(
     horizon: Instant,
 ) -> Option<Fraction> {
     let span = Interval::new(now.minus_ms(window_ms), now)?;
+    let span = line.as_deref().map_or(span, |line| with_rolled_edge(span, line));
     burn(class_sums(facts, target, line, span, horizon), target.yardstick)
 }
 
@@ -120,7 +122,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::api::agreement::TreatAs;
+    use crate::api::service::State;
+    use crate::domain::agreement::Terms;
     use crate::domain::duration::format_exact;
+    use crate::domain::maintenance::NOTHING_ANNOUNCED;
+    use crate::domain::reason::Reason;
+    use crate::domain::report::Calendars;
+    use crate::domain::timeline::{Entry, Rolled};
+    use crate::domain::version::{Version, Versions};
 
     fn yardstick(objective: &str) -> Yardstick {
         Yardstick {
@@ -148,6 +157,46 @@ mod tests {
         assert_eq!(burn(degraded, yardstick("50")).unwrap().percent(), "50.0000");
         assert_eq!(burn(ClassSums { unknown: 9, ..ClassSums::default() }, yardstick("99")), None);
         assert_eq!(burn(degraded, Yardstick { objective: None, ..yardstick("99") }), None);
+    }
+
+    /// Within a sum the order of states is lost: what a window would cut off is not left out by guess.
+    #[test]
+    fn a_window_that_begins_within_a_sum_has_all_of_it() {
+        let at = |ms: i64| Instant::parse("2025-11-03T00:00:00Z").unwrap().plus_ms(ms);
+        let terms = Versions::starting_with(Version {
+            since: at(0),
+            digest: "sha256:a".into(),
+            value: Arc::new(Terms::implicit("checkout")),
+        });
+        let no_versions = Versions::default();
+        let facts = Facts {
+            terms: &terms,
+            calendars: &Calendars::new(),
+            service: &no_versions,
+            service_name: "checkout",
+            created: at(0),
+            announced: &NOTHING_ANNOUNCED,
+        };
+        let target = TargetTerms { yardstick: yardstick("99"), ..terms.all()[0].value.targets[0].clone() };
+        // Within an hour down for its first 20 minutes: in turns of a second, and put together by a ledger.
+        let line = |turns: &[(i64, State)]| {
+            let entries = turns.iter().map(|(ms, state)| Entry::live(at(*ms), *state, None, Reason::NoneReady));
+            Timeline::from_entries(entries.collect())
+        };
+        let mut rolled = line(&[(0, State::Up), (HOUR_MS, State::Down), (HOUR_MS + 20 * MINUTE_MS, State::Up)]);
+        let sum = Interval { from: at(HOUR_MS), to: at(2 * HOUR_MS) };
+        rolled.set_rolled(vec![
+            Rolled::parse(&format!("{} {} hour", sum.from.format_utc(), sum.to.format_utc())).unwrap(),
+        ]);
+        let rate = |minutes: i64| {
+            let now = at(2 * HOUR_MS + 20 * MINUTE_MS);
+            let rate = burn_rate(facts, &target, Some(Arc::new(rolled.clone())), minutes * MINUTE_MS, now, now);
+            rate.unwrap().percent()
+        };
+        assert_eq!(rate(20), "0.0000", "it begins behind the sum");
+        assert_eq!(rate(30), "2500.0000", "20 of 80 minutes, and not 0 of 30");
+        assert_eq!(rate(80), "2500.0000", "it begins with the sum");
+        assert_eq!(rate(100), "2000.0000", "it begins before the sum");
     }
 
     /// M-88: windows and factors; `assize report --rules` has a row of its own.

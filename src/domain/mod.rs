@@ -17,6 +17,7 @@ pub mod detection;
 pub mod digest;
 pub mod duration;
 pub mod inference;
+pub mod label_selector;
 pub mod limits;
 pub mod maintenance;
 pub mod period;

@@ -203,7 +203,7 @@ impl Replay {
         for (name, spec) in &objects.calendars {
             let calendar =
                 read_calendar(spec, &objects.calendars).map_err(|violation| wrong("calendar", &violation))?;
-            let version = calendar_version(name, spec, calendar, Instant::MIN);
+            let version = calendar_version(name, spec, calendar, &objects.calendars, Instant::MIN);
             calendars.insert(name.as_str().into(), Versions::starting_with(version));
         }
         if let Some(missing) = missing_calendar(&terms, &calendars) {

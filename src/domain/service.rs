@@ -8,6 +8,7 @@ use crate::api::values::{ReadyThreshold, SharedReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::label_selector;
 use super::readiness::{Threshold, Thresholds};
 use super::reason::Reason;
 use super::violation::Violation;
@@ -200,11 +201,8 @@ fn check_component(component: &Component, field: &str, violations: &mut Vec<Viol
     if component.workload_ref.is_none() && component.endpoints_of.is_none() && component.selector.is_none() {
         violations.push(Violation::new(field, "say what to measure: set endpointsOf, workloadRef or selector"));
     }
-    if component.selector.as_ref().is_some_and(is_empty_selector) {
-        violations.push(Violation::new(
-            format!("{field}.selector"),
-            "an empty selector matches every Pod; add matchLabels or matchExpressions",
-        ));
+    if let Some(selector) = &component.selector {
+        label_selector::check(selector, &format!("{field}.selector"), violations);
     }
     for (name, threshold) in [("minReady", &component.min_ready), ("degradedBelow", &component.degraded_below)] {
         let Some(threshold) = threshold else { continue };
@@ -221,11 +219,6 @@ fn check_component(component: &Component, field: &str, violations: &mut Vec<Viol
             ));
         }
     }
-}
-
-fn is_empty_selector(selector: &LabelSelector) -> bool {
-    selector.match_labels.as_ref().is_none_or(std::collections::BTreeMap::is_empty)
-        && selector.match_expressions.as_ref().is_none_or(Vec::is_empty)
 }
 
 fn read_threshold(threshold: &ReadyThreshold) -> Option<Threshold> {

@@ -77,14 +77,12 @@ label! {
 }
 
 label! {
-    /// What is reconciled.
+    /// What is planned and written as one; reports go with what they are about.
     Controller {
         /// Our Services.
         Service => "Service",
         /// Agreements.
         Agreement => "ServiceLevelAgreement",
-        /// Reports.
-        Report => "ServiceReport",
         /// Calendars.
         Calendar => "ServiceCalendar",
     }

@@ -161,7 +161,7 @@ impl Metrics {
         self.0.process.clock_steps.inc();
     }
 
-    /// How long a reconcile took.
+    /// How long it took from the plan of an object to the end of its writes.
     pub fn observe_reconcile(&self, kind: Controller, length: Duration) {
         self.0.process.reconcile_seconds.get_or_create_owned(&ByController { kind }).observe(length.as_secs_f64());
     }

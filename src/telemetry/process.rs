@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 
 use super::labels::{ByController, ByGap, BySource, ByWrite, Controller, GapReason, Source, WriteOutcome, Written};
 
-/// Upper bounds: from a reconcile that changes nothing to one that waits for a slow API server.
+/// Upper bounds: from one quick write to several that wait for a slow API server.
 const RECONCILE_SECONDS: [f64; 8] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0];
 
 fn reconcile_histogram() -> Histogram {
@@ -106,7 +106,11 @@ impl Process {
             "Steps of the API server's clock by more than a second",
             self.clock_steps.clone(),
         );
-        registry.register("reconcile_seconds", "Time a reconcile takes", self.reconcile_seconds.clone());
+        registry.register(
+            "reconcile_seconds",
+            "Time from the plan of an object to the end of its writes",
+            self.reconcile_seconds.clone(),
+        );
         registry.register("writes", "Writes to the API server", self.writes.clone());
         registry.register("watch_restarts", "Watches that began anew", self.watch_restarts.clone());
     }

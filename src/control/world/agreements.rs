@@ -51,6 +51,7 @@ impl World {
             problems: Vec::new(),
             is_restored: false,
             record: None,
+            entered: None,
             verdict: None,
             planned: false,
             window_edge: None,
@@ -75,28 +76,47 @@ impl World {
                 let spec = serde_json::to_string(&seen.spec).unwrap_or_default();
                 let first = seen.metadata.created().unwrap_or(created);
                 let version = Seen { digest, value: Arc::new(terms), spec, accepted, created: first };
-                self.amend(&key, version, created, now);
+                if self.started.is_some() {
+                    self.amend(&key, version, created, now);
+                } else {
+                    // Whether the running report has room for it, the records of its versions say.
+                    entry.waiting = Some(version);
+                }
             }
         }
         self.queue.mark(Subject::Agreement(key));
     }
 
+    /// Takes over the terms of all agreements, once everything is listed.
+    pub(super) fn take_listed_terms(&mut self, now: Instant) {
+        let listed = self.agreements.iter_mut();
+        let listed: Vec<_> = listed.filter_map(|(key, entry)| Some((key.clone(), entry.waiting.take()?))).collect();
+        for (key, version) in listed {
+            let created = version.created.min(now);
+            self.amend(&key, version, created, now);
+        }
+    }
+
     /// Takes over the terms of an agreement: the first, or an amendment, which waits if the running report has no room
     /// for another part.
     fn amend(&mut self, key: &ObjectKey, version: Seen<Terms>, created: Instant, now: Instant) {
-        let known = self.versions.agreements.known(key);
+        let (known, was_restored) = self.versions.agreements.before(key, &version);
         let Some(entry) = self.agreements.get_mut(key) else { return };
-        if let Some(refused) = amendment_beyond(&known, created, &amendment(&version, version.accepted)) {
+        let refused = amendment_beyond(&known, created, &amendment(&version, version.accepted));
+        let (versions, is_restored) = if let Some(refused) = refused {
             entry.problems = vec![refused];
             entry.waiting = Some(version);
-            return;
-        }
-        let newest = version.value.clone();
+            if entry.record.is_some() {
+                return;
+            }
+            // Refused before this process was there: what was in force before still is.
+            (known, was_restored)
+        } else {
+            self.versions.agreements.see(key, version);
+            self.versions.agreements.of_object(key)
+        };
+        let Some(newest) = versions.newest().map(|newest| newest.value.clone()) else { return };
         let service = newest.service.clone();
-        let before = entry.record.as_ref().and_then(|record| record.terms.newest());
-        let before = before.map(|version| version.value.clone());
-        self.versions.agreements.see(key, version);
-        let (versions, is_restored) = self.versions.agreements.of_object(key);
         entry.is_restored = is_restored;
         if let Some(record) = &mut entry.record {
             record.terms = versions;
@@ -107,7 +127,7 @@ impl World {
             entry.record = Some(Record::new(kind, key.clone(), &uid, created, service.clone(), versions));
         }
         let service_key = ObjectKey::new(key.namespace.clone(), service);
-        self.enter_agreement(key, &service_key, &newest, before.as_deref());
+        self.enter_agreement(key, &service_key, &newest);
         if self.started.is_some() {
             self.restore_agreement(key);
             self.agreement_look(key, &service_key, created, now);
@@ -131,23 +151,35 @@ impl World {
     }
 
     /// Enters an agreement where the objects that its terms name will look for it, and plans those anew.
-    fn enter_agreement(&mut self, key: &ObjectKey, service: &ObjectKey, terms: &Terms, before: Option<&Terms>) {
+    fn enter_agreement(&mut self, key: &ObjectKey, service: &ObjectKey, terms: &Arc<Terms>) {
         let list = self.uses.agreements.entry(service.clone()).or_default();
         if !list.contains(key) {
             list.push(key.clone());
         }
-        for users in self.uses.calendars.values_mut() {
-            users.remove(key);
+        let before = self.agreements.get_mut(key).and_then(|entry| entry.entered.replace(terms.clone()));
+        if let Some(before) = before {
+            self.withdraw_agreement(key, &before);
         }
         for calendar in terms.calendars() {
             self.uses.calendars.entry(calendar.clone()).or_default().insert(key.clone());
             self.queue.mark(Subject::Calendar(calendar.clone()));
         }
-        if let Some(before) = before {
-            self.unindex_underpinning(key, before);
-        }
         self.index_underpinning(key, terms);
         self.mark_resting(key);
+    }
+
+    /// Takes an agreement out of where its former terms entered it, and plans anew what shows how many use it.
+    fn withdraw_agreement(&mut self, key: &ObjectKey, terms: &Terms) {
+        for calendar in terms.calendars() {
+            if let Some(users) = self.uses.calendars.get_mut(calendar) {
+                users.remove(key);
+                if users.is_empty() {
+                    self.uses.calendars.remove(calendar);
+                }
+            }
+            self.queue.mark(Subject::Calendar(calendar.clone()));
+        }
+        self.unindex_underpinning(key, terms);
     }
 
     /// Notes the present state in the lines of an agreement: in force since the service has it, at the earliest since
@@ -169,13 +201,10 @@ impl World {
         self.versions.agreements.forget(key);
         self.queue.forget(&Subject::Agreement(key.clone()));
         self.unwritten.clear(&Subject::Agreement(key.clone()));
-        for users in self.uses.calendars.values_mut() {
-            users.remove(key);
+        if let Some(terms) = &entry.entered {
+            self.withdraw_agreement(key, terms);
         }
         if let Some(record) = entry.record {
-            if let Some(newest) = record.terms.newest() {
-                self.unindex_underpinning(key, &newest.value);
-            }
             self.mark_resting(key);
             // What it saw is kept with its open reports: restored, it goes on with them.
             let reports = self.reports.get_mut(&(SubjectKind::ServiceLevelAgreement, key.clone()));
@@ -187,6 +216,9 @@ impl World {
             let service = ObjectKey::new(key.namespace.clone(), record.service);
             if let Some(list) = self.uses.agreements.get_mut(&service) {
                 list.retain(|other| other != key);
+                if list.is_empty() {
+                    self.uses.agreements.remove(&service);
+                }
             }
             self.queue.mark(Subject::Service(service));
         }

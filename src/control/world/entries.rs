@@ -80,6 +80,8 @@ pub struct AgreementEntry {
     pub is_restored: bool,
     /// Its record; none if no spec was ever valid.
     pub record: Option<Record>,
+    /// The terms by which what it names looks for it.
+    pub entered: Option<Arc<Terms>>,
     /// Its verdict as planned last.
     pub verdict: Option<Verdict>,
     /// Whether it was planned at all, so that its verdict is known as far as it can be.

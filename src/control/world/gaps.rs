@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::service::State;
 use crate::control::gaps::{
-    ComponentKey, Found, Next, OpenGap, PodsOf, PodsSeen, ReplayRequest, Wanted, format_versions, written_within,
+    ComponentKey, Found, Next, OpenGap, PodsOf, PodsSeen, Replayed, format_versions, written_within,
 };
 use crate::control::lease::Proof;
 use crate::control::streams::{ALWAYS, StreamState};
@@ -20,10 +20,9 @@ use crate::domain::tracker::{self, ServiceTracker};
 use crate::observe::facts::ObjectKey;
 
 use super::World;
-use super::members::selection;
 use super::replayed::replay_component;
 
-/// Gaps that are open at the same time; further ones stay unknown.
+/// Gaps that are open at the same time, besides one of each selection of Pods; further ones stay unknown.
 const OPEN_GAPS: usize = 16;
 
 /// The states of a service within a gap, each in force until the next.
@@ -58,7 +57,7 @@ impl World {
             return;
         }
         let gap = OpenGap { span, reason, after, pieces: HashMap::new(), next };
-        if self.gaps.len() >= OPEN_GAPS {
+        if self.gaps.len() >= OPEN_GAPS + self.uses.pods.len() {
             self.give_up(&gap);
             return;
         }
@@ -66,111 +65,64 @@ impl World {
         self.gaps.insert(self.gap_count, gap);
     }
 
-    /// What is to be read to close a gap, with its number.
-    pub fn wanted(&mut self) -> Option<(u64, Wanted)> {
-        loop {
-            let (&number, gap) = self.gaps.iter().find(|(_, gap)| gap.next != Next::Answer)?;
-            let wanted = match gap.next {
-                Next::Replay => self.replay_request().map(Wanted::Replay),
-                _ => Some(Wanted::Pods(self.pods_wanted(gap))),
-            };
-            let gap = self.gaps.get_mut(&number)?;
-            match wanted {
-                Some(Wanted::Pods(list)) if list.is_empty() => {
-                    if let Some(gap) = self.gaps.remove(&number) {
-                        self.give_up(&gap);
-                    }
-                    self.end_takeover(number);
-                }
-                Some(wanted) => {
-                    gap.next = Next::Answer;
-                    return Some((number, wanted));
-                }
-                None => gap.next = Next::Pods,
-            }
-        }
-    }
-
-    fn replay_request(&self) -> Option<ReplayRequest> {
-        let mut request = ReplayRequest::default();
-        for stream in ALWAYS.iter().filter(|stream| stream.is_measured()) {
-            let from = self.takeover.versions.get(stream.name())?;
-            let to = self.takeover.start_versions.get(stream)?;
-            request.streams.push((stream.clone(), from.clone(), *to));
-        }
-        request.endpoints = self.uses.endpoints.keys().cloned().collect();
-        request.workloads = self.uses.workloads.keys().cloned().collect();
-        Some(request)
-    }
-
-    fn pods_wanted(&self, gap: &OpenGap) -> Vec<(ComponentKey, PodsOf)> {
-        let open = gap.after.keys().filter(|component| gap.is_open(component));
-        let mut wanted: Vec<(ComponentKey, PodsOf)> = open
-            .filter_map(|component| {
-                let (service, index) = component;
-                let rules = self.rules_of(service)?.components.get(*index)?;
-                let place = match &rules.measure {
-                    Measure::Endpoints(name) => {
-                        PodsOf::Service(ObjectKey::new(service.namespace.clone(), name.clone()))
-                    }
-                    Measure::Pods(selector) => PodsOf::Selection(selection(&service.namespace, selector)),
-                    Measure::Workload => return None,
-                };
-                Some((component.clone(), place))
-            })
-            .collect();
-        wanted.sort_by(|(one, _), (other, _)| one.cmp(other));
-        wanted
-    }
-
-    /// Takes in what was found out about a gap.
+    /// Takes in what was found out.
     pub fn found(&mut self, number: u64, found: Found) {
-        let Some(mut gap) = self.gaps.remove(&number) else { return };
         match found {
-            Found::Replayed(None) => {
+            Found::Replayed(replayed) => {
+                let Some(mut gap) = self.gaps.remove(&number) else { return };
+                if let Some(replayed) = replayed {
+                    self.take_replayed(&mut gap, &replayed);
+                }
                 gap.next = Next::Pods;
                 self.gaps.insert(number, gap);
             }
-            Found::Replayed(Some(replayed)) => {
-                let components: Vec<ComponentKey> = gap.after.keys().cloned().collect();
-                for component in components {
-                    let Some(rules) = self.rules_of(&component.0).cloned() else { continue };
-                    let before = self.before(&gap, &component, &rules);
-                    if let Some(pieces) = replay_component(&gap, &component, &rules, before, &replayed) {
-                        gap.pieces.insert(component, pieces);
-                    }
+            Found::Pods(seen) => {
+                let listed = self.gaps.iter().filter(|(_, gap)| gap.next == Next::Listing(number));
+                for key in listed.map(|(key, _)| *key).collect::<Vec<u64>>() {
+                    let Some(mut gap) = self.gaps.remove(&key) else { continue };
+                    self.take_pods(&mut gap, &seen);
+                    self.close(&gap);
+                    self.give_up(&gap);
                 }
-                self.close(&gap);
-                gap.next = Next::Pods;
-                self.gaps.insert(number, gap);
-            }
-            Found::Pods(list) => {
-                for (component, seen) in list {
-                    let Some(rules) = self.rules_of(&component.0).cloned() else { continue };
-                    let Some(thresholds) = rules.components.get(component.1).map(|rules| rules.thresholds) else {
-                        continue;
-                    };
-                    if thresholds.has_percent() {
-                        // How many were wanted within the gap is not known.
-                        continue;
-                    }
-                    let before = self.before(&gap, &component, &rules);
-                    let before = before.unwrap_or(Member { state: State::Unknown, reason: gap.reason });
-                    let evidence = self.evidence(&gap, &component, &rules, &seen);
-                    let desired = match gap.after.get(&component) {
-                        Some(Observation::Counted { desired, .. }) => *desired,
-                        _ => None,
-                    };
-                    gap.conclude(&component, &evidence, before, desired, thresholds);
-                }
-                self.close(&gap);
-                self.give_up(&gap);
-                self.end_takeover(number);
             }
         }
     }
 
-    fn rules_of(&self, service: &ObjectKey) -> Option<&Arc<ServiceRules>> {
+    fn take_replayed(&mut self, gap: &mut OpenGap, replayed: &Replayed) {
+        for component in gap.after.keys().cloned().collect::<Vec<ComponentKey>>() {
+            let Some(rules) = self.rules_of(&component.0).cloned() else { continue };
+            let before = self.before(gap, &component, &rules);
+            if let Some(pieces) = replay_component(gap, &component, &rules, before, replayed) {
+                gap.pieces.insert(component, pieces);
+            }
+        }
+        self.close(gap);
+    }
+
+    fn take_pods(&self, gap: &mut OpenGap, places: &HashMap<PodsOf, PodsSeen>) {
+        for component in gap.after.keys().cloned().collect::<Vec<ComponentKey>>() {
+            if !gap.is_open(&component) {
+                continue;
+            }
+            let Some(rules) = self.rules_of(&component.0).cloned() else { continue };
+            let Some(seen) = self.place_of(&component).and_then(|place| places.get(&place)) else { continue };
+            let Some(thresholds) = rules.components.get(component.1).map(|rules| rules.thresholds) else { continue };
+            if thresholds.has_percent() {
+                // How many were wanted within the gap is not known.
+                continue;
+            }
+            let before = self.before(gap, &component, &rules);
+            let before = before.unwrap_or(Member { state: State::Unknown, reason: gap.reason });
+            let evidence = self.evidence(gap, &component, &rules, seen);
+            let desired = match gap.after.get(&component) {
+                Some(Observation::Counted { desired, .. }) => *desired,
+                _ => None,
+            };
+            gap.conclude(&component, &evidence, before, desired, thresholds);
+        }
+    }
+
+    pub(super) fn rules_of(&self, service: &ObjectKey) -> Option<&Arc<ServiceRules>> {
         Some(self.services.get(service)?.tracker.as_ref()?.rules())
     }
 

@@ -46,7 +46,7 @@ impl World {
                 if first {
                     // What was never listed is now known to be refused.
                     self.look_again(stream, None, now);
-                    self.mark_all();
+                    self.mark_shown_by(stream);
                 }
             }
             Change::Applied(raw) => {
@@ -68,7 +68,7 @@ impl World {
         let state = self.streams.entry(stream.clone()).or_default();
         state.heard = Some(now);
         if state.failure.take().is_some() {
-            self.mark_all();
+            self.mark_shown_by(stream);
         }
     }
 
@@ -120,9 +120,10 @@ impl World {
                 }
             }
             Stream::Reports => {
-                for list in self.reports.values_mut() {
+                self.reports.retain(|_, list| {
                     list.retain(|report| listed.contains(&report.key));
-                }
+                    !list.is_empty()
+                });
                 self.mark_all();
             }
             Stream::Versions => {
@@ -151,21 +152,9 @@ impl World {
                 after.insert((service, component), tracked.observation);
             }
         }
-        if let Some(span) = gap_from.and_then(|from| Interval::new(from, now)) {
+        if let Some(span) = gap_from.and_then(|from| Interval::new(from, now)).filter(|_| !after.is_empty()) {
             self.open_gap(span, Reason::SourceLost, after, Next::Pods);
         }
-    }
-
-    fn served_by(&self, stream: &Stream) -> Vec<(ObjectKey, usize)> {
-        let lists: Vec<&Vec<(ObjectKey, usize)>> = match stream {
-            Stream::Slices | Stream::CoreServices => self.uses.endpoints.values().collect(),
-            Stream::Workloads(kind) => {
-                self.uses.workloads.iter().filter(|((other, _), _)| other == kind).map(|(_, list)| list).collect()
-            }
-            Stream::Pods(selection) => self.uses.pods.get(selection).into_iter().collect(),
-            _ => Vec::new(),
-        };
-        lists.into_iter().flatten().cloned().collect()
     }
 
     /// Notes that a component was not observed from `from` on.
@@ -288,6 +277,11 @@ impl World {
                     self.components_changed(stream, users, None, true, &[], now);
                 }
             }
+            Stream::Reports => {
+                if let Some(seen) = self.decode::<SeenReport>(stream, raw) {
+                    self.forget_report(&seen);
+                }
+            }
             _ => {
                 let Some(named) = self.decode::<Named>(stream, raw) else { return };
                 let key = named.metadata.key();
@@ -306,7 +300,6 @@ impl World {
                     Stream::Services => self.forget_service(&key, now),
                     Stream::Agreements => self.forget_agreement(&key),
                     Stream::Calendars => self.forget_calendar(&key.name),
-                    Stream::Reports => self.forget_report(&key),
                     Stream::Versions => self.forget_version_record(&key),
                     _ => {}
                 }
@@ -323,7 +316,7 @@ impl World {
 
     pub(super) fn see_again(&mut self, stream: &Stream, within_ms: i64, now: Instant) {
         if self.streams.get_mut(stream).is_some_and(|state| state.see_again(within_ms, now)) {
-            self.mark_all();
+            self.mark_shown_by(stream);
         }
     }
 

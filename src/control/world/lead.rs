@@ -45,6 +45,7 @@ impl World {
         if self.started.is_some() {
             return;
         }
+        self.take_listed_terms(now);
         self.started = Some(now);
         self.settle_versions();
         let services: Vec<ObjectKey> = self.services.keys().cloned().collect();

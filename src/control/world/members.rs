@@ -137,7 +137,7 @@ impl World {
                 self.unwritten.note(&Subject::Service(service.clone()), at);
             }
             if !leading && !entry.record.is_kept {
-                entry.record.forget_before(at.minus_ms(STANDBY_MS));
+                entry.record.forget_states_before(at.minus_ms(STANDBY_MS));
             }
             for key in self.uses.agreements.get(service).into_iter().flatten() {
                 let Some(agreement) = self.agreements.get_mut(key) else { continue };
@@ -147,7 +147,7 @@ impl World {
                     self.unwritten.note(&subject, at);
                 }
                 if !leading && !record.is_kept {
-                    record.forget_before(at.minus_ms(STANDBY_MS));
+                    record.forget_states_before(at.minus_ms(STANDBY_MS));
                 }
                 self.queue.mark(subject);
             }
@@ -164,6 +164,40 @@ impl World {
             .and_then(crate::domain::tracker::ServiceTracker::deadline);
         if deadline.is_some() {
             self.queue.mark_at(Subject::Service(service.clone()), deadline);
+        }
+    }
+
+    /// The components that a measured stream serves.
+    pub(super) fn served_by(&self, stream: &Stream) -> Vec<(ObjectKey, usize)> {
+        let lists: Vec<&Vec<(ObjectKey, usize)>> = match stream {
+            Stream::Slices | Stream::CoreServices => self.uses.endpoints.values().collect(),
+            Stream::Workloads(kind) => {
+                self.uses.workloads.iter().filter(|((other, _), _)| other == kind).map(|(_, list)| list).collect()
+            }
+            Stream::Pods(selection) => self.uses.pods.get(selection).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        lists.into_iter().flatten().cloned().collect()
+    }
+
+    /// Plans anew what shows how a stream fares: of Pods those that are measured by them and what rests on those, of a
+    /// whole kind everything.
+    pub(super) fn mark_shown_by(&mut self, stream: &Stream) {
+        if !matches!(stream, Stream::Pods(_)) {
+            self.mark_all();
+            return;
+        }
+        let mut waiting: Vec<ObjectKey> = self.served_by(stream).into_iter().map(|(service, _)| service).collect();
+        let mut visited: HashSet<ObjectKey> = HashSet::new();
+        while let Some(key) = waiting.pop() {
+            if !visited.insert(key.clone()) {
+                continue;
+            }
+            self.queue.mark(Subject::Service(key.clone()));
+            for agreement in self.uses.agreements.get(&key).into_iter().flatten() {
+                self.queue.mark(Subject::Agreement(agreement.clone()));
+            }
+            waiting.extend(self.uses.dependents.get(&key).into_iter().flatten().map(|(user, _)| user.clone()));
         }
     }
 

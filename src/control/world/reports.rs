@@ -72,18 +72,19 @@ impl World {
         }
     }
 
-    pub(super) fn forget_report(&mut self, key: &ObjectKey) {
-        let mut owners = Vec::new();
-        for ((kind, subject), list) in &mut self.reports {
-            let before = list.len();
-            list.retain(|report| report.key != *key);
-            if list.len() != before {
-                owners.push(subject_of(*kind, subject.clone()));
-            }
+    /// Forgets a report, as it was last.
+    pub(super) fn forget_report(&mut self, seen: &SeenReport) {
+        // One that cannot be read was never taken in.
+        let Ok(spec) = serde_json::from_str::<SeenReportSpec>(seen.spec.get()) else { return };
+        let key = seen.metadata.key();
+        let subject = ObjectKey::new(key.namespace.clone(), spec.subject.name.as_str());
+        let of = (spec.subject.kind, subject);
+        let Some(list) = self.reports.get_mut(&of) else { return };
+        list.retain(|report| report.key != key);
+        if list.is_empty() {
+            self.reports.remove(&of);
         }
-        for owner in owners {
-            self.queue.mark(owner);
-        }
+        self.queue.mark(subject_of(of.0, of.1));
     }
 }
 

@@ -147,7 +147,9 @@ impl World {
                     self.uses.endpoints.entry(core).or_default().push(user.clone());
                 }
                 Measure::Pods(selector) => {
-                    self.uses.pods.entry(selection(&key.namespace, selector)).or_default().push(user.clone());
+                    let selection = selection(&key.namespace, selector);
+                    self.uses.changed_pods.insert(selection.clone());
+                    self.uses.pods.entry(selection).or_default().push(user.clone());
                 }
                 Measure::Workload => {}
             }
@@ -173,7 +175,9 @@ impl World {
                     remove_user(&mut self.uses.endpoints, &core, key);
                 }
                 Measure::Pods(selector) => {
-                    remove_user(&mut self.uses.pods, &selection(&key.namespace, selector), key);
+                    let selection = selection(&key.namespace, selector);
+                    remove_user(&mut self.uses.pods, &selection, key);
+                    self.uses.changed_pods.insert(selection);
                 }
                 Measure::Workload => {}
             }

@@ -77,17 +77,10 @@ impl World {
 
     /// Until when nothing is written: the time before the start may turn out to be proved, and would be written twice.
     pub(super) fn held_until(&self) -> Option<Instant> {
-        self.takeover.held.map(|(_, until)| until)
+        self.takeover.held.filter(|(gap, _)| self.gaps.contains_key(gap)).map(|(_, until)| until)
     }
 
-    /// The gap of this number is looked into, as far as can be.
-    pub(super) fn end_takeover(&mut self, gap: u64) {
-        if self.takeover.held.is_some_and(|(held, _)| held == gap) {
-            self.end_hold();
-        }
-    }
-
-    /// Writes again.
+    /// Writes from now on.
     pub(super) fn end_hold(&mut self) {
         self.takeover.held = None;
         self.takeover.shown = HashMap::new();

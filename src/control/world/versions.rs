@@ -71,8 +71,11 @@ impl World {
         let Some(entry) = self.agreements.get_mut(key) else { return };
         let Some(record) = entry.record.as_mut() else { return };
         let (versions, is_restored) = self.versions.agreements.of_object(key);
+        if versions.newest().is_none() {
+            return;
+        }
         entry.is_restored = is_restored;
-        if versions.newest().is_none() || are_same(&record.terms, &versions) {
+        if are_same(&record.terms, &versions) {
             return;
         }
         record.terms = versions;

@@ -58,6 +58,17 @@ fn components_of_a_target_belong_to_the_service() {
 }
 
 #[test]
+fn labels_that_kubernetes_refuses_are_errors() {
+    let service = "{apiVersion: assize.dev/v1alpha1, kind: Service, metadata: {name: web}, spec: {owner: {group: g}, \
+                   components: [{name: api, selector: {matchExpressions: [{key: app, operator: Is, values: [x]}]}}]}}";
+    assert_eq!(
+        found(false, &[service]),
+        ["0 error spec.components[0].selector.matchExpressions[0].operator: \"Is\" is none; use In, NotIn, Exists or \
+          DoesNotExist"]
+    );
+}
+
+#[test]
 fn calendars_take_holidays_from_others_one_level_deep() {
     assert_eq!(
         found(true, &[&calendar("a", "b"), &calendar("b", "c"), &calendar("c", "")]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
 use crate::domain::agreement::{Terms, spec_digest};
 use crate::domain::calendar::Calendar;
-use crate::domain::calendar_spec::read_spec;
+use crate::domain::calendar_spec::{effective_digest, read_spec};
 use crate::domain::digest::{self, Identity};
 use crate::domain::report::{Calendars, amendment_beyond};
 use crate::domain::service::ServiceRules;
@@ -54,7 +54,7 @@ impl Replay {
             EventKind::Calendar { name, spec } => {
                 let calendar = read_calendar(spec, &objects.calendars).map_err(|violation| wrong(&violation))?;
                 let name = self.calendar_named(name.as_deref()).map_err(|violation| wrong(&violation))?;
-                let version = calendar_version(&name, spec, calendar, event.at);
+                let version = calendar_version(&name, spec, calendar, &objects.calendars, event.at);
                 self.calendars.entry(name).or_default().accept(version);
             }
             _ => {}
@@ -102,14 +102,19 @@ pub(super) fn service_version(
     Version { since, digest: digest::of_spec(identity, spec).into(), value: Arc::new(rules) }
 }
 
+/// A version of a calendar, with the digest that the operator gives it together with those it takes holidays from.
 pub(super) fn calendar_version(
     name: &str,
     spec: &ServiceCalendarSpec,
     calendar: Calendar,
+    others: &[(String, ServiceCalendarSpec)],
     since: Instant,
 ) -> Version<Calendar> {
-    let identity = Identity { kind: "ServiceCalendar", namespace: None, name };
-    Version { since, digest: digest::of_spec(identity, spec).into(), value: Arc::new(calendar) }
+    let own = |name: &str, spec| digest::of_spec(Identity { kind: "ServiceCalendar", namespace: None, name }, spec);
+    let taken = spec.holidays_from.iter().filter_map(|from| others.iter().find(|(other, _)| other == from.as_str()));
+    let taken: Vec<String> = taken.map(|(other, spec)| own(other, spec)).collect();
+    let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+    Version { since, digest: effective_digest(&own(name, spec), &taken).into(), value: Arc::new(calendar) }
 }
 
 pub(super) fn read_calendar(
@@ -127,4 +132,32 @@ pub(super) fn read_calendar(
         holidays.push(read_spec(&other.1).map_err(first)?);
     }
     Ok(calendar.with_holidays_of(&holidays.iter().collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    /// Reports of a replay name the versions that those of the operator name.
+    #[test]
+    fn a_calendar_has_the_digest_of_what_it_takes_holidays_from_too() {
+        let read = |spec| serde_json::from_value::<ServiceCalendarSpec>(spec).unwrap();
+        let holidays = |date: &str| read(json!({"timeZone": "UTC", "holidays": [{"name": "x", "date": date}]}));
+        let taking = read(json!({"timeZone": "UTC", "holidaysFrom": ["holidays"]}));
+        let digest = |spec: &ServiceCalendarSpec, date: &str| {
+            let others = [("holidays".to_owned(), holidays(date))];
+            let calendar = read_calendar(spec, &others).unwrap();
+            calendar_version("office", spec, calendar, &others, Instant::MIN).digest.to_string()
+        };
+        let own = |name, spec: &ServiceCalendarSpec| {
+            digest::of_spec(Identity { kind: "ServiceCalendar", namespace: None, name }, spec)
+        };
+        let expected = effective_digest(&own("office", &taking), &[&own("holidays", &holidays("2026-01-01"))]);
+        assert_eq!(digest(&taking, "2026-01-01"), expected);
+        assert_ne!(digest(&taking, "2026-01-02"), expected, "their change changes it");
+        let alone = read(json!({"timeZone": "UTC"}));
+        assert_eq!(digest(&alone, "2026-01-01"), own("office", &alone));
+    }
 }

@@ -94,8 +94,8 @@ async fn pods_are_measured_by_selector(rig: Rig) {
     rig.pod("job-0", "job", true).await;
     rig.pod("job-1", "job", false).await;
     rig.pod("other", "other", true).await;
-    let component = json!({"name": "job", "selector": {"matchLabels": {"app": "job"}}});
-    rig.service_with("batch", json!({"components": [component]})).await;
+    let of = |app: &str| json!({"components": [{"name": "job", "selector": {"matchLabels": {"app": app}}}]});
+    rig.service_with("batch", of("job")).await;
     let operator = rig.start("op");
     let service = rig.wait_state("batch", "Up").await;
     assert_eq!(service["status"]["components"][0]["ready"], 1);
@@ -104,6 +104,13 @@ async fn pods_are_measured_by_selector(rig: Rig) {
     rig.pod_ready("job-1", true).await;
     rig.wait_state("batch", "Up").await;
     rig.delete("Pod", "job-1").await;
+    rig.wait_state("batch", "Down").await;
+    // The watches follow a change of the selector, there and back.
+    for (app, state) in [("other", "Up"), ("job", "Down"), ("other", "Up")] {
+        rig.service_with("batch", of(app)).await;
+        rig.wait_state("batch", state).await;
+    }
+    rig.pod_ready("other", false).await;
     rig.wait_state("batch", "Down").await;
     operator.stop().await;
 }

@@ -157,8 +157,13 @@ async fn every_family_is_scraped(rig: Rig) {
     gold["plannedMaintenance"] = json!({"windows": [standing("today"), standing("past")], "maxPerPeriod": "0s"});
     rig.agreement("gold", "checkout", gold).await;
     let scraped = Scraped::start(&rig, &["--metrics=full"]).await;
-    let written = |scrape: &Scrape| scrape.count("assize_report_phase{") == 6;
-    let first = scraped.wait("both reports", written).await;
+    let planned =
+        |scrape: &Scrape, kind: &str| scrape.value(&format!("assize_reconcile_seconds_count{{kind=\"{kind}\"}}")) > 0.0;
+    let written = |scrape: &Scrape| {
+        let kinds = ["Service", "ServiceLevelAgreement", "ServiceCalendar"];
+        scrape.count("assize_report_phase{") == 6 && kinds.iter().all(|kind| planned(scrape, kind))
+    };
+    let first = scraped.wait("both reports, and how long the writes took", written).await;
     for (name, kind, count) in FAMILIES {
         assert_eq!(first.types[name], kind, "{name}");
         let series = if kind == "counter" { format!("{name}_total{{") } else { format!("{name}{{") };

@@ -37,6 +37,7 @@ mod periods;
 mod references;
 mod restarts;
 mod rig;
+mod rights;
 mod silence;
 mod states;
 mod sweep;

@@ -12,7 +12,7 @@ on_both_servers! {
 }
 
 /// The Lease of a node that was renewed so long ago; returns when.
-async fn heard(rig: &Rig, node: &str, ago: SignedDuration) -> Timestamp {
+pub async fn heard(rig: &Rig, node: &str, ago: SignedDuration) -> Timestamp {
     let renewed = (now() - ago).round(jiff::Unit::Millisecond).unwrap();
     let lease = json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
@@ -24,7 +24,7 @@ async fn heard(rig: &Rig, node: &str, ago: SignedDuration) -> Timestamp {
 }
 
 /// Two endpoints on a node, both of them ready or none.
-async fn on_node(rig: &Rig, service: &str, node: &str, ready: bool) {
+pub async fn on_node(rig: &Rig, service: &str, node: &str, ready: bool) {
     let mut slice = slice(service, if ready { 2 } else { 0 }, 2);
     for endpoint in slice["endpoints"].as_array_mut().unwrap() {
         endpoint["nodeName"] = node.into();
@@ -33,7 +33,7 @@ async fn on_node(rig: &Rig, service: &str, node: &str, ready: bool) {
 }
 
 /// A Service of this name on endpoints of this name, with an agreement of this name.
-async fn scene(rig: &Rig, name: &str, node: &str, dependencies: Value) {
+pub async fn scene(rig: &Rig, name: &str, node: &str, dependencies: Value) {
     rig.put(super::objects::core_service(name)).await;
     on_node(rig, name, node, true).await;
     let components = json!([{"name": "main", "endpointsOf": name}]);
@@ -42,7 +42,7 @@ async fn scene(rig: &Rig, name: &str, node: &str, dependencies: Value) {
 }
 
 /// The only outage in the open report of an agreement, once it goes on for `lag` or not; with its beginning.
-async fn outage(rig: &Rig, agreement: &str, lag: impl Fn(i64) -> bool) -> (Timestamp, i64) {
+pub async fn outage(rig: &Rig, agreement: &str, lag: impl Fn(i64) -> bool) -> (Timestamp, i64) {
     let name = rig.open_report(agreement).await["metadata"]["name"].as_str().unwrap().to_owned();
     let noted = |report: &Value| report["status"]["outages"][0]["detectionLagMs"].as_i64().is_some_and(&lag);
     let report = rig.wait("Report", &name, "an outage with that lag", noted).await;

@@ -199,3 +199,33 @@ async fn a_changed_core_service_voids_what_pods_say() {
     assert!(gaps.iter().any(|gap| gap["reason"] == "NoLeader" && gap["closedBy"].is_null()), "{gaps:?}");
     second.stop().await;
 }
+
+/// Streams that end at the same time ask for the same Pods: each place is listed once for all of them.
+#[tokio::test]
+async fn lost_streams_share_one_listing_of_pods() {
+    let rig = Rig::fake().await;
+    selecting(&rig).await;
+    let components =
+        json!([{"name": "one", "endpointsOf": "api"}, {"name": "two", "selector": {"matchLabels": {"app": "api"}}}]);
+    rig.service_with("search", json!({"components": components})).await;
+    let operator = rig.start("op");
+    rig.wait_current("gold", "Up").await;
+    rig.wait_state("search", "Up").await;
+    rig.settle("op").await;
+    let listed = || {
+        let requests = rig.fake_server().requests();
+        requests.iter().filter(|request| request.resource == "pods" && request.verb.as_str() == "list").count()
+    };
+    assert_eq!(listed(), 0);
+    rig.put(super::objects::core_service("other")).await;
+    rig.fake_server().compact();
+    rig.faults().break_watches();
+    let name = rig.open_report("gold").await["metadata"]["name"].as_str().unwrap().to_owned();
+    let closed = |report: &Value| ms(report, "inferred") > 0;
+    let report = rig.wait_within(FOUND_WITHIN, "Report", &name, "the gap is closed", closed).await;
+    assert!(states(&since_first_up(&report)).iter().all(|state| *state == "Up"), "{report:#}");
+    rig.settle("op").await;
+    // Those of the core Service, those of the selector, and one that may ask how far the stream of the selector is.
+    assert!((2..=3).contains(&listed()), "{}", listed());
+    operator.stop().await;
+}

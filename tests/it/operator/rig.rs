@@ -172,6 +172,15 @@ impl Rig {
 
     /// Starts an operator of this name with further flags.
     pub fn start_with(&self, name: &str, flags: &[&str]) -> Operator {
+        let client = match &self.server {
+            Server::Fake(server) => server.client(name),
+            Server::Real(cluster) => cluster.plane().client_for(&self.user(name), &[ADMINISTRATORS]).unwrap(),
+        };
+        self.start_as(client, name, flags)
+    }
+
+    /// Starts an operator of this name with the rights of a client.
+    pub fn start_as(&self, client: Client, name: &str, flags: &[&str]) -> Operator {
         let lease = format!("assize-{}", self.namespace);
         let is_served = flags.iter().any(|flag| flag.starts_with("--metrics-address="));
         let common = [
@@ -182,10 +191,6 @@ impl Rig {
         ];
         let any_port: &[&str] = if is_served { &[] } else { &["--metrics-address=127.0.0.1:0"] };
         let settings = settings(&[&common, any_port, flags].concat());
-        let client = match &self.server {
-            Server::Fake(server) => server.client(name),
-            Server::Real(cluster) => cluster.plane().client_for(&self.user(name), &[ADMINISTRATORS]).unwrap(),
-        };
         let (stop, stopped) = oneshot::channel::<()>();
         let running = run(client, settings, async move {
             // A sender that is dropped belongs to a test that ends the task itself.

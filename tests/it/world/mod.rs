@@ -4,6 +4,7 @@ mod kit;
 
 use assize::control::streams::Stream;
 use assize::domain::time::{DAY_MS, HOUR_MS, Instant, MINUTE_MS};
+use assize::observe::facts::ObjectKey;
 use serde_json::{Value, json};
 
 use kit::Cluster;
@@ -151,6 +152,13 @@ fn m_103_eight_targets_and_four_parts_stay_exact_and_small() {
     let expected = "spec: with this amendment the 5 parts of the report have 40 targets together, at most 32; wait until \
                     the period ends at 2026-01-01T00:00:00+00:00, or undo the change; the last valid version stays in use";
     assert_eq!(message, expected);
+    // Another process lists the agreement before the records of its versions: the amendment stays refused.
+    cluster.at(at("2025-12-31T17:00:00Z"));
+    cluster.start(Some(at("2025-12-31T17:00:00Z")));
+    assert_eq!(ready(&cluster)["message"], expected);
+    let taken_over = cluster.status("ServiceReport", "gold-2025");
+    assert_eq!(taken_over["parts"].as_array().unwrap().len(), 4);
+    assert_eq!(down_of(taken_over, "component-7"), 3_650_000);
     cluster.at(at("2026-01-01T00:00:01Z"));
     cluster.settle();
     cluster.at(at("2026-01-02T01:00:00Z"));
@@ -160,4 +168,53 @@ fn m_103_eight_targets_and_four_parts_stay_exact_and_small() {
     assert_eq!(next["parts"].as_array().unwrap().len(), 1);
     assert_eq!(next["parts"][0]["targets"][0]["objective"], "99.5");
     assert_eq!(next["parts"][0]["from"], "2026-01-01T00:00:00+00:00");
+}
+
+/// A calendar says how many agreements use it, also after one left it and another is gone.
+#[test]
+fn a_calendar_follows_the_agreements_that_use_it() {
+    let mut cluster = scene(1, at("2025-01-01T00:00:00Z"));
+    let hours = json!({"timeZone": "UTC"});
+    for name in ["office", "night"] {
+        cluster.put(&Stream::Calendars, name, json!({"metadata": {}, "spec": hours}));
+    }
+    let by = |cluster: &mut Cluster, name: &str, calendar: &str| {
+        let mut agreement = agreement(1, "99.9");
+        agreement["spec"]["serviceHours"] = json!({"calendar": calendar});
+        cluster.put(&Stream::Agreements, name, agreement);
+    };
+    by(&mut cluster, "gold", "office");
+    by(&mut cluster, "silver", "office");
+    cluster.start(None);
+    let mut now = at("2025-01-01T00:00:00Z");
+    let mut used = |cluster: &mut Cluster| {
+        now = now.plus_ms(10_000);
+        cluster.at(now);
+        cluster.settle();
+        ["office", "night"].map(|name| cluster.status("ServiceCalendar", name)["usedBy"]["agreements"].clone())
+    };
+    assert_eq!(used(&mut cluster), [json!(2), json!(0)]);
+    by(&mut cluster, "silver", "night");
+    assert_eq!(used(&mut cluster), [json!(1), json!(1)], "one took other hours");
+    cluster.delete(&Stream::Agreements, "silver");
+    assert_eq!(used(&mut cluster), [json!(1), json!(0)]);
+    cluster.delete(&Stream::Agreements, "gold");
+    assert_eq!(used(&mut cluster), [json!(0), json!(0)]);
+}
+
+/// A report that is deleted while its period runs is written anew.
+#[test]
+fn a_deleted_report_is_written_anew() {
+    let now = at("2025-01-01T00:00:00Z");
+    let mut cluster = scene(1, now);
+    cluster.start(None);
+    cluster.at(now.plus_ms(10_000));
+    cluster.settle();
+    let key = ObjectKey::new("shop", "gold");
+    assert_eq!(cluster.world.agreement_reports(&key).len(), 1);
+    cluster.delete(&Stream::Reports, "gold-2025");
+    assert!(cluster.world.agreement_reports(&key).is_empty());
+    cluster.at(now.plus_ms(20_000));
+    assert!(cluster.settle() > 0);
+    assert_eq!(cluster.world.agreement_reports(&key).len(), 1);
 }
