@@ -10,7 +10,7 @@ use crate::domain::digest::without_nulls;
 use crate::domain::limits::REPORT_BYTES;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::period::Period;
-use crate::domain::report::{Calendars, Facts};
+use crate::domain::report::{Calendars, Facts, hours_are_known};
 use crate::domain::service::ServiceRules;
 use crate::domain::time::{Instant, Interval};
 use crate::domain::timeline::Bounds;
@@ -93,22 +93,35 @@ pub fn last_report(record: &Record, known: &[KnownReport]) -> Option<(String, St
     Some((last.key.name.to_string(), last.result.as_deref().unwrap_or_default().to_owned()))
 }
 
-/// Drafts the reports of a record; returns when time alone changes one.
-pub fn plan_reports(judging: Judging<'_>, known: &[KnownReport], epoch: i64, batch: &mut Batch) -> Option<Instant> {
-    let record = judging.record;
-    let grace_ms = record.terms.newest().map_or(0, |version| version.value.grace_ms);
+/// Drafts the reports of a record; returns when time alone changes one. Where the running period cannot be measured as
+/// the terms ask, its report waits; what is over is judged by what was in force then.
+pub fn plan_reports(
+    judging: Judging<'_>,
+    known: &[KnownReport],
+    epoch: i64,
+    is_measurable: bool,
+    batch: &mut Batch,
+) -> Option<Instant> {
     let mut edge: Option<Instant> = None;
-    for period in report::periods(record, known, judging.now) {
-        let next = if judging.now < period.end { period.end } else { period.end.plus_ms(grace_ms) };
-        if next > judging.now {
-            edge = Some(edge.map_or(next, |edge| edge.min(next)));
+    for period in report::periods(judging.record, known, judging.now) {
+        edge = edge.into_iter().chain(next_phase(judging, &period)).min();
+        if is_measurable || period.end <= judging.now {
+            plan_report(judging, &period, known, epoch, batch);
         }
-        plan_report(judging, &period, known, epoch, batch);
     }
     edge
 }
 
+/// When time alone changes the phase of a period.
+fn next_phase(judging: Judging<'_>, period: &Period) -> Option<Instant> {
+    let grace_ms = judging.record.terms.newest().map_or(0, |version| version.value.grace_ms);
+    [period.end, period.end.plus_ms(grace_ms)].into_iter().find(|next| *next > judging.now)
+}
+
 fn plan_report(judging: Judging<'_>, period: &Period, known: &[KnownReport], epoch: i64, batch: &mut Batch) {
+    if !hours_are_known(judging.facts, Interval { from: period.start, to: period.end }) {
+        return;
+    }
     let record = judging.record;
     let name = report::name(record, period, known);
     let key = ObjectKey::new(record.key.namespace.clone(), name.as_str());

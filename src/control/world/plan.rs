@@ -163,7 +163,7 @@ impl World {
                 announced: &NOTHING_ANNOUNCED,
             };
             let judging = Judging { record: &entry.record, facts, now, horizon };
-            let edge = plan_reports(judging, &known, epoch, &mut batch);
+            let edge = plan_reports(judging, &known, epoch, true, &mut batch);
             deadline = [deadline, edge].into_iter().flatten().min();
         }
         if let Some(drafted) = drafted {
@@ -191,30 +191,33 @@ impl World {
         let Some(record) = entry.record.as_mut() else {
             return Some(invalid_agreement(key, entry, batch, now));
         };
-        let no_versions = Versions::default();
-        let service = self.services.get(&ObjectKey::new(key.namespace.clone(), record.service.clone()));
-        let versions = service.map_or(&no_versions, |service| &service.versions);
+        let service_key = ObjectKey::new(key.namespace.clone(), record.service.clone());
+        // Of a Service that is gone the recorded versions were in force.
+        let recorded;
+        let versions = if let Some(service) = self.services.get(&service_key) {
+            &service.versions
+        } else {
+            recorded = self.versions.services.known(&service_key);
+            &recorded
+        };
         let grown = bound_record(record, &self.calendar_versions, versions, &known, now);
         let entry = &self.agreements[key];
         let record = entry.record.as_ref().expect("looked up above");
-        let service_key = ObjectKey::new(key.namespace.clone(), record.service.clone());
         let version = record.terms.at(now).or_else(|| record.terms.newest())?.clone();
         let lost_since = self.lost_since(&service_key);
         let horizon = lost_since.unwrap_or(now).min(now);
         let obstacle = self.obstacle(&version.value, &service_key);
-        let no_versions = Versions::default();
-        let service = self.services.get(&service_key);
         let facts = Facts {
             terms: &record.terms,
             calendars: &self.calendar_versions,
-            service: service.map_or(&no_versions, |service| &service.versions),
+            service: versions,
             service_name: &record.service,
             created: record.created,
             announced: &NOTHING_ANNOUNCED,
         };
         let judging = Judging { record, facts, now, horizon };
         let measurable = !matches!(obstacle, Some(Obstacle::ServiceNotFound(_) | Obstacle::CalendarNotFound(_)));
-        let edge = if measurable { plan_reports(judging, &known, epoch, &mut batch) } else { None };
+        let edge = plan_reports(judging, &known, epoch, measurable, &mut batch);
         let period = report::ledger_period(&version.value, now);
         let judged = measurable.then(|| judging.judge(&period).0);
         let change = judged.as_ref().and_then(|judged| report::next_change(&judging, judged));

@@ -29,6 +29,8 @@ pub struct Cluster {
     version: u64,
     now: Instant,
     epoch: i64,
+    /// How many objects were deleted: what is made anew has another uid.
+    deleted: usize,
 }
 
 /// Number of a stream in the order of [`ALWAYS`].
@@ -50,6 +52,7 @@ impl Cluster {
             version: 1,
             now,
             epoch: 0,
+            deleted: 0,
         }
     }
 
@@ -64,16 +67,37 @@ impl Cluster {
         }
         let created = before
             .map_or_else(|| self.now.format_utc().into(), |before| before["metadata"]["creationTimestamp"].clone());
+        let uid = before.map_or_else(
+            || format!("uid-of-{}-{name}-{}", key.0, self.deleted).into(),
+            |before| before["metadata"]["uid"].clone(),
+        );
         let mut object = object;
         let labels = object["metadata"].get("labels").cloned().unwrap_or_else(|| json!({}));
         object["metadata"] = json!({
-            "name": name, "namespace": NAMESPACE, "uid": format!("uid-of-{}-{name}", key.0), "generation": generation,
+            "name": name, "namespace": NAMESPACE, "uid": uid, "generation": generation,
             "resourceVersion": self.version.to_string(), "creationTimestamp": created, "labels": labels,
         });
         if self.world.started().is_some() {
             self.world.take(stream, Change::Applied(raw(&object)), self.now);
         }
         self.objects.insert(key, object);
+    }
+
+    /// Deletes an object.
+    pub fn delete(&mut self, stream: &Stream, name: &str) {
+        self.version += 1;
+        self.deleted += 1;
+        let mut object = self.objects.remove(&(number(stream), name.to_owned())).expect("it is there");
+        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        if self.world.started().is_some() {
+            self.world.take(stream, Change::Deleted(raw(&object)), self.now);
+        }
+    }
+
+    /// The reports as they are stored.
+    pub fn reports(&self) -> Vec<Value> {
+        let kind = number(&Stream::Reports);
+        self.objects.iter().filter(|((other, _), _)| *other == kind).map(|(_, report)| report.clone()).collect()
     }
 
     /// How many of three endpoints of a core Service are ready.
@@ -131,6 +155,9 @@ impl Cluster {
                     versions.push(self.version.to_string().into_boxed_str());
                     let name = write.key.name.to_string();
                     match &write.action {
+                        Action::Create { body } if write.resource == Resource::VersionRecord => {
+                            self.objects.insert((number(&Stream::Versions), name), body.clone());
+                        }
                         Action::Create { body } => self.store(&name, body),
                         Action::Status { status, .. } => {
                             if write.resource == Resource::Report {
