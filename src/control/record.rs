@@ -141,6 +141,29 @@ impl Record {
         }
     }
 
+    /// Gives targets that the newest terms have no more their lines, as far as reports that are not closed hold them.
+    pub(super) fn match_written(&mut self, reports: &[KnownReport]) {
+        let open = reports.iter().filter(|report| report.digest.is_none() && self.owns(report));
+        let mut missing: Vec<Line> = Vec::new();
+        for report in open {
+            let period = Interval { from: report.start, to: report.end };
+            for WrittenLine { target, .. } in &report.ledger {
+                let is_known = self.lines.iter().chain(&missing).any(|line| line.target == *target);
+                if let Some(terms) = self.terms_of(target, period).filter(|_| !is_known) {
+                    let (target, components) = (terms.name.clone(), terms.components.clone());
+                    missing.push(Line { target, components, timeline: Arc::default() });
+                }
+            }
+        }
+        self.lines.append(&mut missing);
+    }
+
+    /// A target as it was agreed last within a period.
+    pub fn terms_of(&self, target: &str, period: Interval) -> Option<&TargetTerms> {
+        let targets = self.terms.within(period).flat_map(|(_, version)| &version.value.targets);
+        targets.filter(|other| *other.name == *target).last()
+    }
+
     /// Notes the present state in all lines; returns whether any grew.
     pub fn note(&mut self, tracker: &ServiceTracker, at: Instant) -> bool {
         let mut grown = false;
@@ -182,6 +205,7 @@ impl Record {
     /// Where its own observation began later, the time between is unknown: nobody was looking. To be called again when
     /// a former leader's last write shows late: what was written and what was seen are merged, never doubled.
     pub fn restore(&mut self, reports: &[KnownReport], observed_until: Option<Instant>) -> Option<Instant> {
+        self.match_written(reports);
         self.restored = true;
         self.is_kept = true;
         let mut written_until: Option<Instant> = None;
@@ -242,12 +266,17 @@ impl Record {
 
     /// Forgets what no report needs any more.
     pub fn forget_before(&mut self, instant: Instant) {
+        self.forget_states_before(instant);
+        self.terms.forget_before(instant);
+    }
+
+    /// Forgets states, but no terms: who takes over reads back the states of a whole period, and judges them.
+    pub fn forget_states_before(&mut self, instant: Instant) {
         for line in &mut self.lines {
             if line.timeline.entries().first().is_some_and(|first| first.at < instant) {
                 Arc::make_mut(&mut line.timeline).forget_before(instant);
             }
         }
-        self.terms.forget_before(instant);
     }
 
     /// What the ledger of a period says now, as if it had been read back.

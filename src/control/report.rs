@@ -249,9 +249,11 @@ fn fit(status: &mut ServiceReportStatus, object: &Value) {
 
 fn ledger(record: &Record, period: &Period, sequence: i64, epoch: i64) -> Ledger {
     let zone = &record.terms.newest().expect("a record has terms").value.period.zone;
+    let span = Interval { from: period.start, to: period.end };
     let lines = record
         .lines
         .iter()
+        .filter(|line| record.terms_of(&line.target, span).is_some())
         .map(|line| LedgerLine {
             target: line.target.to_string(),
             entries: line.timeline.entries_for(period.start, period.end).map(|entry| entry.format(zone)).collect(),
@@ -259,7 +261,7 @@ fn ledger(record: &Record, period: &Period, sequence: i64, epoch: i64) -> Ledger
                 .timeline
                 .rolled()
                 .iter()
-                .filter(|rolled| rolled.span.intersect(&Interval { from: period.start, to: period.end }).is_some())
+                .filter(|rolled| rolled.span.intersect(&span).is_some())
                 .map(Rolled::format)
                 .collect(),
         })

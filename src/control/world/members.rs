@@ -137,7 +137,7 @@ impl World {
                 self.unwritten.note(&Subject::Service(service.clone()), at);
             }
             if !leading && !entry.record.is_kept {
-                entry.record.forget_before(at.minus_ms(STANDBY_MS));
+                entry.record.forget_states_before(at.minus_ms(STANDBY_MS));
             }
             for key in self.uses.agreements.get(service).into_iter().flatten() {
                 let Some(agreement) = self.agreements.get_mut(key) else { continue };
@@ -147,7 +147,7 @@ impl World {
                     self.unwritten.note(&subject, at);
                 }
                 if !leading && !record.is_kept {
-                    record.forget_before(at.minus_ms(STANDBY_MS));
+                    record.forget_states_before(at.minus_ms(STANDBY_MS));
                 }
                 self.queue.mark(subject);
             }

@@ -1,4 +1,4 @@
-//! What is closed although its calendar is gone.
+//! What is closed although its calendar, or who led, is gone.
 
 use assize::control::streams::Stream;
 use assize::domain::time::Instant;
@@ -112,4 +112,34 @@ fn a_period_is_closed_although_its_calendar_was_deleted() {
         assert_eq!(report(&cluster, "gold-2025-12")["phase"], "Open");
         assert_verified(&cluster);
     }
+}
+
+/// Who takes over judges each part by its own terms, also targets that the agreement has no more.
+#[test]
+fn an_amended_agreement_keeps_its_parts_when_another_takes_over() {
+    let with_targets = |names: &[&str]| {
+        let mut agreement = agreement("99.9", None);
+        let target =
+            |name: &&str| json!({"name": name, "kind": "Availability", "method": "Readiness", "objective": "99.9"});
+        agreement["spec"]["targets"] = names.iter().map(target).collect();
+        agreement
+    };
+    let mut cluster = month(|cluster| cluster.put(&Stream::Agreements, "gold", with_targets(&["kept", "removed"])));
+    cluster.at(day("2025-11-10"));
+    cluster.put(&Stream::Agreements, "gold", with_targets(&["kept"]));
+    pass(&mut cluster, "2025-11-11");
+    let before = report(&cluster, "gold-2025-11");
+    cluster.start(Some(day("2025-11-11")));
+    pass(&mut cluster, "2025-12-01");
+    let after = report(&cluster, "gold-2025-11");
+    let targets = |report: &Value, part: usize| {
+        let targets = report["parts"][part]["targets"].as_array().cloned().unwrap_or_default();
+        let shown =
+            |target: Value| (target["name"].clone(), target["ms"]["down"].clone(), target["ms"]["unknown"].clone());
+        targets.into_iter().map(shown).collect::<Vec<_>>()
+    };
+    let first = [("kept", DOWN_MS), ("removed", DOWN_MS)].map(|(name, down)| (json!(name), json!(down), json!(0)));
+    assert_eq!(targets(&before, 0), first);
+    assert_eq!(targets(&after, 0), first, "{after:#}");
+    assert_eq!(targets(&after, 1).len(), 1);
 }
