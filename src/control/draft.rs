@@ -17,6 +17,7 @@ use crate::domain::timeline::Bounds;
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
 
+use super::departed::left_open;
 use super::fingerprint;
 use super::record::{KnownReport, Record};
 use super::report::{self, Judging};
@@ -39,12 +40,13 @@ pub fn keep_bounds(
     calendars: &Calendars,
     service: &Versions<ServiceRules>,
     known: &[KnownReport],
+    periods: &[Period],
     now: Instant,
 ) {
-    for period in report::periods(record, known, now) {
+    for period in periods {
         let span = Interval { from: period.start, to: period.end };
         record.bound(span, calendars, Bounds::default());
-        while report::may_be_large(record, &period) {
+        while report::may_be_large(record, period) {
             let facts = Facts {
                 terms: &record.terms,
                 calendars,
@@ -54,7 +56,7 @@ pub fn keep_bounds(
                 announced: &NOTHING_ANNOUNCED,
             };
             let judging = Judging { record, facts, now, horizon: now };
-            if report::stored_bytes(judging, &period, known) <= REPORT_BYTES {
+            if report::stored_bytes(judging, period, known) <= REPORT_BYTES {
                 break;
             }
             let held = record.held(span);
@@ -106,8 +108,18 @@ pub fn plan_reports(
     for period in report::periods(judging.record, known, judging.now) {
         edge = edge.into_iter().chain(next_phase(judging, &period)).min();
         if is_measurable || period.end <= judging.now {
-            plan_report(judging, &period, known, epoch, batch);
+            plan_report(judging, &period, &report::name(judging.record, &period, known), known, epoch, batch);
         }
+    }
+    edge
+}
+
+/// Drafts the reports that a subject left open when it was deleted; returns when time alone changes one.
+pub fn plan_left_open(judging: Judging<'_>, known: &[KnownReport], epoch: i64, batch: &mut Batch) -> Option<Instant> {
+    let mut edge: Option<Instant> = None;
+    for (report, period) in left_open(judging.record, known) {
+        edge = edge.into_iter().chain(next_phase(judging, &period)).min();
+        plan_report(judging, &period, &report.key.name, known, epoch, batch);
     }
     edge
 }
@@ -118,18 +130,24 @@ fn next_phase(judging: Judging<'_>, period: &Period) -> Option<Instant> {
     [period.end, period.end.plus_ms(grace_ms)].into_iter().find(|next| *next > judging.now)
 }
 
-fn plan_report(judging: Judging<'_>, period: &Period, known: &[KnownReport], epoch: i64, batch: &mut Batch) {
+fn plan_report(
+    judging: Judging<'_>,
+    period: &Period,
+    name: &str,
+    known: &[KnownReport],
+    epoch: i64,
+    batch: &mut Batch,
+) {
     if !hours_are_known(judging.facts, Interval { from: period.start, to: period.end }) {
         return;
     }
     let record = judging.record;
-    let name = report::name(record, period, known);
-    let key = ObjectKey::new(record.key.namespace.clone(), name.as_str());
+    let key = ObjectKey::new(record.key.namespace.clone(), name);
     let ours = known.iter().find(|report| report.key == key);
     if ours.is_some_and(|report| report.digest.is_some()) {
         return;
     }
-    let (mut status, findings, _) = report::status(judging, period, known, &name, epoch);
+    let (mut status, findings, _) = report::status(judging, period, known, name, epoch);
     let no_conditions: Vec<Remembered> = Vec::new();
     let remembered = ours.map_or(&no_conditions, |report| &report.conditions);
     let (conditions, _) = write(findings, remembered, 1, judging.now);
@@ -139,7 +157,7 @@ fn plan_report(judging: Judging<'_>, period: &Period, known: &[KnownReport], epo
         return;
     }
     if ours.is_none() {
-        let body = report::object(record, period, &name, known);
+        let body = report::object(record, period, name, known);
         batch.writes.push(Write { resource: Resource::Report, key: key.clone(), action: Action::Create { body } });
     }
     if let Some(ledger) = status.ledger.as_mut().filter(|_| status.phase != Some(Phase::Closed)) {

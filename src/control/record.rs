@@ -15,6 +15,8 @@ use crate::domain::tracker::ServiceTracker;
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
 
+use super::departed::is_end;
+
 /// One ledger line.
 #[derive(Clone, Debug)]
 pub struct Line {
@@ -220,8 +222,8 @@ impl Record {
                 .collect();
             let rolled = line.timeline.rolled().iter().chain(ledgers.iter().flat_map(|ledger| &ledger.rolled));
             let rolled: Vec<Rolled> = rolled.cloned().collect();
-            let written =
-                Timeline::from_entries(ledgers.iter().flat_map(|ledger| ledger.entries.iter().cloned()).collect());
+            let written = ledgers.iter().flat_map(|ledger| &ledger.entries).filter(|entry| !is_end(entry));
+            let written = Timeline::from_entries(written.cloned().collect());
             let Some(last) = written.last().cloned() else { continue };
             // What this replica led itself and nobody wrote anew is still its own.
             let begins = written.entries().first().map_or(last.at, |first| first.at);

@@ -17,6 +17,8 @@ pub enum Subject {
     Agreement(ObjectKey),
     /// A calendar.
     Calendar(Arc<str>),
+    /// The reports that a deleted Service or agreement of this uid left open.
+    Departed(Arc<str>),
 }
 
 /// A resource that is written.

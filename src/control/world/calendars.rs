@@ -109,6 +109,7 @@ impl World {
     }
 
     pub(super) fn mark_users(&mut self, name: &Arc<str>) {
+        self.mark_departed();
         for key in self.uses.calendars.get(name).cloned().unwrap_or_default() {
             self.mark_resting(&key);
             self.queue.mark(Subject::Agreement(key));

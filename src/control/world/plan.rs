@@ -33,6 +33,9 @@ impl World {
         let mut batches = Vec::new();
         let mut postponed = Vec::new();
         let Some(leadership) = self.leadership.filter(|_| self.started.is_some()) else { return batches };
+        if std::mem::take(&mut self.seeks_departed) {
+            self.find_departed(now);
+        }
         while batches.len() < room
             && let Some(subject) = self.queue.take()
         {
@@ -52,6 +55,7 @@ impl World {
                 Subject::Service(key) => self.plan_service(key, leadership.epoch, now),
                 Subject::Agreement(key) => self.plan_agreement(key, leadership.epoch, now),
                 Subject::Calendar(name) => self.plan_calendar(name, now),
+                Subject::Departed(uid) => self.plan_departed(uid, leadership.epoch, now),
             };
             let batch = batch.map(|batch| self.with_versions(&subject, batch));
             match batch.filter(|batch| !batch.writes.is_empty()) {
@@ -77,6 +81,7 @@ impl World {
             Subject::Service(key) => self.services.get_mut(key).map(|entry| &mut entry.writing),
             Subject::Agreement(key) => self.agreements.get_mut(key).map(|entry| &mut entry.writing),
             Subject::Calendar(name) => self.calendars.get_mut(name).map(|entry| &mut entry.writing),
+            Subject::Departed(uid) => self.departed.get_mut(uid).map(|departed| &mut departed.writing),
         }
     }
 
@@ -102,13 +107,18 @@ impl World {
         }
     }
 
-    fn last_transition_of(&self, subject: &Subject) -> Option<Instant> {
-        let record = match subject {
+    /// What was observed of a subject.
+    pub(super) fn record_of(&self, subject: &Subject) -> Option<&Record> {
+        match subject {
             Subject::Service(key) => self.services.get(key).map(|entry| &entry.record),
             Subject::Agreement(key) => self.agreements.get(key).and_then(|entry| entry.record.as_ref()),
             Subject::Calendar(_) => None,
-        };
-        record?.lines.iter().filter_map(|line| line.timeline.last()).map(|last| last.at).max()
+            Subject::Departed(uid) => self.departed.get(uid).map(|departed| &departed.record),
+        }
+    }
+
+    fn last_transition_of(&self, subject: &Subject) -> Option<Instant> {
+        self.record_of(subject)?.lines.iter().filter_map(|line| line.timeline.last()).map(|last| last.at).max()
     }
 
     fn plan_calendar(&mut self, name: &Arc<str>, now: Instant) -> Option<Batch> {
@@ -142,7 +152,8 @@ impl World {
         let entry = self.services.get_mut(key)?;
         let grown = std::mem::take(&mut entry.record.grown);
         if grown {
-            keep_bounds(&mut entry.record, &self.calendar_versions, &entry.versions, &known, now);
+            let periods = report::periods(&entry.record, &known, now);
+            keep_bounds(&mut entry.record, &self.calendar_versions, &entry.versions, &known, &periods, now);
         }
         entry.record.forget_before(now.minus_ms(KEPT_MS));
         let entry = &*entry;
@@ -183,6 +194,7 @@ impl World {
 
     fn plan_agreement(&mut self, key: &ObjectKey, epoch: i64, now: Instant) -> Option<Batch> {
         self.find_line(key);
+        self.go_on_with_departed(key);
         self.retry_amendment(key, now);
         let known = self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone())).cloned().unwrap_or_default();
         let entry = self.agreements.get_mut(key)?;
@@ -291,7 +303,8 @@ fn bound_record(
 ) -> bool {
     let grown = std::mem::take(&mut record.grown);
     if grown {
-        keep_bounds(record, calendars, service, known, now);
+        let periods = report::periods(record, known, now);
+        keep_bounds(record, calendars, service, known, &periods, now);
     }
     let kept = record.terms.newest().map_or(0, |version| kept_ms(&version.value));
     record.forget_before(now.minus_ms(kept));

@@ -166,6 +166,7 @@ impl World {
                 let versions = self.versions.calendars.known(&key);
                 self.versions.calendars.unrecorded(&key, &self.home, &versions, &mut writes);
             }
+            Subject::Departed(_) => {}
         }
         batch.writes.splice(0..0, writes);
         batch

@@ -94,6 +94,11 @@ impl Cluster {
         }
     }
 
+    /// The process ends; what happens from now on nobody sees.
+    pub fn stop(&mut self) {
+        self.world = World::default();
+    }
+
     /// The reports as they are stored.
     pub fn reports(&self) -> Vec<Value> {
         let kind = number(&Stream::Reports);
