@@ -176,6 +176,7 @@ impl World {
         if record.restored {
             return;
         }
+        record.find_beginning(reports);
         let mut proved = self.observed_until;
         if let Some(last) = record.interrupted_at(reports) {
             // Its Service was observed all the while; what it measures besides was not.

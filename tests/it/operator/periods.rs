@@ -140,6 +140,7 @@ async fn m_105_restored_it_goes_on_with_the_open_report(rig: Rig) {
     assert_eq!(restored["status"]["openReport"], name.as_str(), "{restored:#}");
     let closed = rig.wait("Report", &name, "Closed", phase("Closed")).await;
     assert_eq!(closed["metadata"]["uid"], first["metadata"]["uid"], "the same report");
+    assert_eq!(closed["status"]["parts"][0]["from"], first["status"]["parts"][0]["from"], "as old as it was");
     let states: Vec<String> = ledger(&closed).into_iter().map(|entry| entry.state).collect();
     assert_eq!(states, ["Up", "Down", "Up"], "{:#?}", ledger(&closed));
     assert_conserved(&closed);

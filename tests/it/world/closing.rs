@@ -219,6 +219,11 @@ fn a_restored_agreement_takes_its_report_back() {
             (&closed["phase"], &closed["parts"][0]["to"]),
             (&json!("Closed"), &json!("2025-12-01T00:00:00+00:00"))
         );
+        assert_eq!(
+            (&ms(&closed)["elapsed"], &ms(&closed)["down"]),
+            (&json!(30 * DAY_MS), &json!(DOWN_MS)),
+            "{closed:#}"
+        );
         let count = cluster.reports().iter().filter(|report| report["spec"]["period"]["key"] == "2025-11").count();
         assert_eq!(count, 1);
         assert_verified(&cluster);
