@@ -151,6 +151,8 @@ fn reference(batch: &Batch) -> Option<k8s_openapi::api::core::v1::ObjectReferenc
         Subject::Service(key) => (Resource::Service, key.clone()),
         Subject::Agreement(key) => (Resource::Agreement, key.clone()),
         Subject::Calendar(name) => (Resource::Calendar, ObjectKey::new("", name.clone())),
+        // There is nothing any more that Events could be about.
+        Subject::Departed(_) => return None,
     };
     if batch.transitions.is_empty() {
         return None;

@@ -10,13 +10,14 @@ use crate::domain::digest::without_nulls;
 use crate::domain::limits::REPORT_BYTES;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::period::Period;
-use crate::domain::report::{Calendars, Facts};
+use crate::domain::report::{Calendars, Facts, hours_are_known};
 use crate::domain::service::ServiceRules;
 use crate::domain::time::{Instant, Interval};
 use crate::domain::timeline::Bounds;
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
 
+use super::departed::left_open;
 use super::fingerprint;
 use super::record::{KnownReport, Record};
 use super::report::{self, Judging};
@@ -39,12 +40,13 @@ pub fn keep_bounds(
     calendars: &Calendars,
     service: &Versions<ServiceRules>,
     known: &[KnownReport],
+    periods: &[Period],
     now: Instant,
 ) {
-    for period in report::periods(record, known, now) {
+    for period in periods {
         let span = Interval { from: period.start, to: period.end };
         record.bound(span, calendars, Bounds::default());
-        while report::may_be_large(record, &period) {
+        while report::may_be_large(record, period) {
             let facts = Facts {
                 terms: &record.terms,
                 calendars,
@@ -54,7 +56,7 @@ pub fn keep_bounds(
                 announced: &NOTHING_ANNOUNCED,
             };
             let judging = Judging { record, facts, now, horizon: now };
-            if report::stored_bytes(judging, &period, known) <= REPORT_BYTES {
+            if report::stored_bytes(judging, period, known) <= REPORT_BYTES {
                 break;
             }
             let held = record.held(span);
@@ -93,29 +95,40 @@ pub fn last_report(record: &Record, known: &[KnownReport]) -> Option<(String, St
     Some((last.key.name.to_string(), last.result.as_deref().unwrap_or_default().to_owned()))
 }
 
-/// Drafts the reports of a record, new ones only if it `begins` any; returns when time alone changes one.
+/// Drafts those reports of a record that are wanted: of a period, and whether it has a report already; returns when time
+/// alone changes one.
 pub fn plan_reports(
     judging: Judging<'_>,
     known: &[KnownReport],
     epoch: i64,
-    begins: bool,
+    is_wanted: impl Fn(&Period, bool) -> bool,
     batch: &mut Batch,
 ) -> Option<Instant> {
     let record = judging.record;
-    let schedule = judging.facts.schedule();
     let mut edge: Option<Instant> = None;
     for period in report::periods(record, known, judging.now) {
         let name = report::name(record, &period, known);
-        if !begins && !known.iter().any(|report| *report.key.name == *name) {
-            continue;
+        edge = edge.into_iter().chain(next_phase(judging, &period)).min();
+        if is_wanted(&period, known.iter().any(|report| *report.key.name == *name)) {
+            plan_report(judging, &period, &name, known, epoch, batch);
         }
-        let next = if judging.now < period.end { period.end } else { schedule.closing(&period) };
-        if next > judging.now {
-            edge = Some(edge.map_or(next, |edge| edge.min(next)));
-        }
-        plan_report(judging, &period, &name, known, epoch, batch);
     }
     edge
+}
+
+/// Drafts the reports that a subject left open when it was deleted; returns when time alone changes one.
+pub fn plan_left_open(judging: Judging<'_>, known: &[KnownReport], epoch: i64, batch: &mut Batch) -> Option<Instant> {
+    let mut edge: Option<Instant> = None;
+    for (report, period) in left_open(judging.record, known) {
+        edge = edge.into_iter().chain(next_phase(judging, &period)).min();
+        plan_report(judging, &period, &report.key.name, known, epoch, batch);
+    }
+    edge
+}
+
+/// When time alone changes the phase of a period.
+fn next_phase(judging: Judging<'_>, period: &Period) -> Option<Instant> {
+    [period.end, judging.facts.schedule().closing(period)].into_iter().find(|next| *next > judging.now)
 }
 
 fn plan_report(
@@ -126,6 +139,9 @@ fn plan_report(
     epoch: i64,
     batch: &mut Batch,
 ) {
+    if !hours_are_known(judging.facts, Interval { from: period.start, to: period.end }) {
+        return;
+    }
     let record = judging.record;
     let key = ObjectKey::new(record.key.namespace.clone(), name);
     let ours = known.iter().find(|report| report.key == key);

@@ -38,6 +38,15 @@ impl Record {
         report.subject_uid == self.uid || self.former.contains(&report.subject_uid)
     }
 
+    /// A restored subject is as old as the line that it goes on with: made anew, it is not rid of what was before.
+    pub fn find_beginning(&mut self, reports: &[KnownReport]) {
+        let own = reports.iter().filter(|report| self.former.contains(&report.subject_uid));
+        let began = own.flat_map(|report| &report.ledger).flat_map(|line| &line.entries).map(|entry| entry.at).min();
+        let Some(began) = began else { return };
+        let first = self.terms.all().iter().rev().map(|version| version.since).find(|since| *since <= began);
+        self.created = self.created.min(first.unwrap_or(began));
+    }
+
     /// Takes the states of its Service from an instant on for the lines that measure just that.
     pub fn follow(&mut self, service: &Timeline, from: Instant) {
         let seen: Vec<Entry> = service.entries_for(from, Instant::MAX).cloned().collect();

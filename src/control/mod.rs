@@ -5,6 +5,7 @@ pub mod apply;
 pub mod calendar;
 pub mod clock;
 pub mod dates;
+pub mod departed;
 pub mod draft;
 pub mod evidence;
 pub mod fingerprint;

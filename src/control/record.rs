@@ -15,6 +15,8 @@ use crate::domain::tracker::ServiceTracker;
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
 
+use super::departed::is_end;
+
 /// One ledger line.
 #[derive(Clone, Debug)]
 pub struct Line {
@@ -144,6 +146,29 @@ impl Record {
         }
     }
 
+    /// Gives targets that the newest terms have no more their lines, as far as reports that are not closed hold them.
+    pub(super) fn match_written(&mut self, reports: &[KnownReport]) {
+        let open = reports.iter().filter(|report| report.digest.is_none() && self.owns(report));
+        let mut missing: Vec<Line> = Vec::new();
+        for report in open {
+            let period = Interval { from: report.start, to: report.end };
+            for WrittenLine { target, .. } in &report.ledger {
+                let is_known = self.lines.iter().chain(&missing).any(|line| line.target == *target);
+                if let Some(terms) = self.terms_of(target, period).filter(|_| !is_known) {
+                    let (target, components) = (terms.name.clone(), terms.components.clone());
+                    missing.push(Line { target, components, timeline: Arc::default(), written: None });
+                }
+            }
+        }
+        self.lines.append(&mut missing);
+    }
+
+    /// A target as it was agreed last within a period.
+    pub fn terms_of(&self, target: &str, period: Interval) -> Option<&TargetTerms> {
+        let targets = self.terms.within(period).flat_map(|(_, version)| &version.value.targets);
+        targets.filter(|other| *other.name == *target).last()
+    }
+
     /// Notes the present state in all lines; returns whether any grew.
     pub fn note(&mut self, tracker: &ServiceTracker, at: Instant) -> bool {
         let mut grown = false;
@@ -185,6 +210,7 @@ impl Record {
     /// Where its own observation began later, the time between is unknown: nobody was looking. To be called again when
     /// a former leader's last write shows late: what was written and what was seen are merged, never doubled.
     pub fn restore(&mut self, reports: &[KnownReport], observed_until: Option<Instant>) -> Option<Instant> {
+        self.match_written(reports);
         self.restored = true;
         self.is_kept = true;
         let mut written_until: Option<Instant> = None;
@@ -199,8 +225,8 @@ impl Record {
                 .collect();
             let rolled = line.timeline.rolled().iter().chain(ledgers.iter().flat_map(|ledger| &ledger.rolled));
             let rolled: Vec<Rolled> = rolled.cloned().collect();
-            let written =
-                Timeline::from_entries(ledgers.iter().flat_map(|ledger| ledger.entries.iter().cloned()).collect());
+            let written = ledgers.iter().flat_map(|ledger| &ledger.entries).filter(|entry| !is_end(entry));
+            let written = Timeline::from_entries(written.cloned().collect());
             let Some(last) = written.last().cloned() else { continue };
             // What this replica led itself and nobody wrote anew is still its own.
             let begins = written.entries().first().map_or(last.at, |first| first.at);

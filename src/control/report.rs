@@ -25,7 +25,7 @@ pub fn periods(record: &Record, known: &[KnownReport], now: Instant) -> Vec<Peri
     let end = newest.value.end();
     let mut period = schedule.period_at(now);
     let mut periods = Vec::new();
-    if now < end {
+    if period.start < end {
         periods.push(period);
     }
     let begins = record.lines.iter().filter_map(|line| line.timeline.entries().first()).map(|entry| entry.at).min();
@@ -247,9 +247,11 @@ fn fit(status: &mut ServiceReportStatus, object: &Value) {
 
 fn ledger(record: &Record, period: &Period, sequence: i64, epoch: i64) -> Ledger {
     let zone = &rules(record, period).zone;
+    let span = Interval { from: period.start, to: period.end };
     let lines = record
         .lines
         .iter()
+        .filter(|line| record.terms_of(&line.target, span).is_some())
         .map(|line| LedgerLine {
             target: line.target.to_string(),
             entries: line.timeline.entries_for(period.start, period.end).map(|entry| entry.format(zone)).collect(),
@@ -257,7 +259,7 @@ fn ledger(record: &Record, period: &Period, sequence: i64, epoch: i64) -> Ledger
                 .timeline
                 .rolled()
                 .iter()
-                .filter(|rolled| rolled.span.intersect(&Interval { from: period.start, to: period.end }).is_some())
+                .filter(|rolled| rolled.span.intersect(&span).is_some())
                 .map(Rolled::format)
                 .collect(),
         })

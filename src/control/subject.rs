@@ -18,6 +18,8 @@ pub enum Subject {
     Agreement(ObjectKey),
     /// A calendar.
     Calendar(Arc<str>),
+    /// The reports that a deleted Service or agreement of this uid left open.
+    Departed(Arc<str>),
 }
 
 impl Subject {
@@ -27,6 +29,7 @@ impl Subject {
             Self::Service(_) => Controller::Service,
             Self::Agreement(_) => Controller::Agreement,
             Self::Calendar(_) => Controller::Calendar,
+            Self::Departed(_) => Controller::Report,
         }
     }
 }

@@ -99,6 +99,11 @@ impl<T: Recorded> KindVersions<T> {
         subject.seen.push(Version { since, digest: seen.digest, value: seen.value });
     }
 
+    /// The objects of which anything is known, also those that are gone.
+    pub fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.subjects.keys()
+    }
+
     /// The object is gone: its records stay.
     pub fn forget(&mut self, key: &ObjectKey) {
         if let Some(subject) = self.subjects.get_mut(key) {

@@ -4,6 +4,7 @@
 mod agreements;
 mod calendars;
 mod chain;
+mod departed;
 mod entries;
 mod gaps;
 mod ingest;
@@ -35,6 +36,7 @@ use crate::observe::workloads::WorkloadIndex;
 
 pub use entries::{AgreementEntry, CalendarEntry, ServiceEntry};
 
+use super::departed::Departed;
 use super::gaps::OpenGap;
 use super::nodes::Lost;
 use super::queue::Queue;
@@ -83,6 +85,10 @@ pub struct World {
     services: HashMap<ObjectKey, ServiceEntry>,
     agreements: HashMap<ObjectKey, AgreementEntry>,
     calendars: HashMap<Arc<str>, CalendarEntry>,
+    /// Subjects that are gone, by uid, until their last report is closed.
+    departed: HashMap<Arc<str>, Departed>,
+    /// Whether reports are to be looked for whose subject went while no replica led.
+    seeks_departed: bool,
     calendar_versions: Calendars,
     versions: VersionIndex,
     /// The operator's namespace, where the versions of calendars are kept.
@@ -123,6 +129,8 @@ impl Default for World {
             services: HashMap::new(),
             agreements: HashMap::new(),
             calendars: HashMap::new(),
+            departed: HashMap::new(),
+            seeks_departed: false,
             calendar_versions: Calendars::new(),
             versions: VersionIndex::default(),
             home: "default".into(),

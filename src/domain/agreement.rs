@@ -197,6 +197,12 @@ impl Terms {
         self.term.end(&self.period.zone)
     }
 
+    /// The same terms of an agreement that was deleted at `instant`.
+    #[must_use]
+    pub fn ending_at(&self, instant: Instant) -> Self {
+        Self { term: self.term.ending_at(&self.period.zone, instant), ..self.clone() }
+    }
+
     /// When the parties have to have looked at it anew, for the version in force since then.
     pub fn review_due(&self, created: Instant, version_since: Instant) -> Option<Instant> {
         self.term.review_due(&self.period.zone, created, version_since)

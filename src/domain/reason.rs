@@ -57,6 +57,8 @@ reasons! {
     SourceLost,
     /// The operator may not read a source.
     PermissionMissing,
+    /// The agreement, or the Service, that the ledger is about was deleted: its term ended.
+    SubjectDeleted,
 }
 
 #[cfg(test)]

@@ -285,6 +285,12 @@ fn parts(terms: &Versions<Terms>, created: Instant, window: Interval) -> Vec<(In
         .collect()
 }
 
+/// Whether the calendars of the service hours that are agreed within a span are known; without them it is not judged.
+pub fn hours_are_known(facts: Facts<'_>, span: Interval) -> bool {
+    let mut calendars = facts.terms.within(span).filter_map(|(_, version)| version.value.calendar.as_ref());
+    calendars.all(|name| facts.calendars.contains_key(name))
+}
+
 /// The service hours within a span: of each version of the calendar in its own time. Without calendar: always.
 pub fn hours_within(calendars: &Calendars, calendar: Option<&Arc<str>>, span: Interval) -> Vec<Interval> {
     let Some(versions) = calendar.and_then(|name| calendars.get(name)) else { return vec![span] };

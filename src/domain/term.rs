@@ -63,6 +63,12 @@ impl Term {
         }
     }
 
+    /// The term of an object that was deleted at `instant`.
+    #[must_use]
+    pub fn ending_at(self, zone: &TimeZone, instant: Instant) -> Self {
+        Self { expires: Some(Bound::Instant(self.end(zone).min(instant))), ..self }
+    }
+
     /// When the parties have to have looked at the agreement anew: its span after the later of its beginning and the
     /// version in force, because a new version is a look at it. At the beginning of that local day. None where no
     /// review was agreed.
@@ -113,6 +119,16 @@ mod tests {
         let read = Term::read(Some(&serde_saphyr::from_str(yaml).unwrap()), &mut found);
         assert_eq!(found, []);
         read
+    }
+
+    #[test]
+    fn what_is_deleted_ends_then_at_the_latest() {
+        let at = |text: &str| Instant::parse(text).unwrap();
+        let deleted = at("2026-05-01T12:00:00Z");
+        let end = |term: Term| term.ending_at(&TimeZone::UTC, deleted).end(&TimeZone::UTC);
+        assert_eq!(end(Term::default()), deleted);
+        assert_eq!(end(term("{expires: '2026-12-31'}")), deleted);
+        assert_eq!(end(term("{expires: '2026-03-31'}")), at("2026-04-01T00:00:00Z"));
     }
 
     #[test]

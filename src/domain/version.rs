@@ -86,6 +86,24 @@ impl<T> Versions<T> {
         })
     }
 
+    /// The versions that came into force within `[from, to)`.
+    #[must_use]
+    pub fn between(&self, from: Instant, to: Instant) -> Self {
+        let within = |version: &&Version<T>| from <= version.since && version.since < to;
+        Self { list: self.list.iter().filter(within).cloned().collect() }
+    }
+
+    /// The same versions, each with another value.
+    #[must_use]
+    pub fn map<U>(&self, value: impl Fn(&T) -> U) -> Versions<U> {
+        let of = |version: &Version<T>| Version {
+            since: version.since,
+            digest: version.digest.clone(),
+            value: Arc::new(value(&version.value)),
+        };
+        Versions { list: self.list.iter().map(of).collect() }
+    }
+
     /// Forgets the versions that were replaced before `instant`.
     pub fn forget_before(&mut self, instant: Instant) {
         let after = self.list.partition_point(|version| version.since <= instant);
@@ -112,6 +130,9 @@ mod tests {
         let span = Interval::new(Instant::from_ms(5), Instant::from_ms(30)).unwrap();
         let parts: Vec<_> = versions.within(span).map(|(part, v)| (part.length_ms(), v.digest.to_string())).collect();
         assert_eq!(parts, [(15, "a".into()), (10, "b".into())]);
+        let at = Instant::from_ms;
+        assert_eq!(versions.between(at(10), at(20)), Versions::starting_with(version(10, "a")));
+        assert_eq!(versions.between(at(11), at(21)), Versions::starting_with(version(20, "b")));
     }
 
     #[test]

@@ -85,6 +85,8 @@ label! {
         Agreement => "ServiceLevelAgreement",
         /// Calendars.
         Calendar => "ServiceCalendar",
+        /// Reports of what was deleted.
+        Report => "ServiceReport",
     }
 }
 

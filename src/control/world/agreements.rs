@@ -11,7 +11,7 @@ use crate::control::subject::{Subject, Writing};
 use crate::control::versions::Seen;
 use crate::domain::agreement::{Schedule, Terms, spec_digest};
 use crate::domain::report::amendment_beyond;
-use crate::domain::time::{Instant, Interval};
+use crate::domain::time::Instant;
 use crate::domain::version::Version;
 use crate::observe::facts::ObjectKey;
 
@@ -24,7 +24,7 @@ impl World {
         let key = seen.metadata.key();
         let uid: Box<str> = seen.metadata.uid.as_str().into();
         if self.agreements.get(&key).is_some_and(|entry| entry.uid != uid) {
-            self.forget_agreement(&key);
+            self.forget_agreement(&key, now);
         }
         let version: Box<str> = seen.metadata.resource_version.as_str().into();
         let status = seen.status.unwrap_or_default();
@@ -196,7 +196,7 @@ impl World {
         }
     }
 
-    pub(super) fn forget_agreement(&mut self, key: &ObjectKey) {
+    pub(super) fn forget_agreement(&mut self, key: &ObjectKey, now: Instant) {
         let Some(entry) = self.agreements.remove(key) else { return };
         self.versions.agreements.forget(key);
         self.queue.forget(&Subject::Agreement(key.clone()));
@@ -206,14 +206,8 @@ impl World {
         }
         if let Some(record) = entry.record {
             self.mark_resting(key);
-            // What it saw is kept with its open reports: restored, it goes on with them.
-            let reports = self.reports.get_mut(&(SubjectKind::ServiceLevelAgreement, key.clone()));
-            for report in reports.into_iter().flatten().filter(|report| report.digest.is_none()) {
-                if record.owns(report) {
-                    report.ledger = record.written(Interval { from: report.start, to: report.end });
-                }
-            }
-            let service = ObjectKey::new(key.namespace.clone(), record.service);
+            let service = ObjectKey::new(key.namespace.clone(), record.service.clone());
+            self.depart(record, self.horizon(&service, now), now);
             if let Some(list) = self.uses.agreements.get_mut(&service) {
                 list.retain(|other| other != key);
                 if list.is_empty() {

@@ -52,12 +52,15 @@ impl World {
         self.calendars.insert(name.clone(), entry);
         let accepted = accepted_at(raw, seen_at, now);
         self.read_calendar(&name, accepted, seen.metadata.created().unwrap_or(accepted));
-        let takes = |other: &CalendarEntry| other.spec.holidays_from.iter().any(|from| *from.as_str() == *name);
-        let takers: Vec<Arc<str>> =
-            self.calendars.iter().filter(|(_, other)| takes(other)).map(|(taker, _)| taker.clone()).collect();
-        for taker in takers {
+        for taker in self.takers_of(&name) {
             self.find_missing(&taker);
         }
+    }
+
+    /// The calendars that take holidays from one.
+    pub(super) fn takers_of(&self, name: &Arc<str>) -> Vec<Arc<str>> {
+        let takes = |other: &CalendarEntry| other.spec.holidays_from.iter().any(|from| *from.as_str() == **name);
+        self.calendars.iter().filter(|(_, other)| takes(other)).map(|(taker, _)| taker.clone()).collect()
     }
 
     /// Reads a calendar. A spec that is not valid leaves the version before in force.
@@ -93,15 +96,20 @@ impl World {
         self.queue.mark(Subject::Calendar(name.clone()));
     }
 
+    /// The calendar is gone. Its recorded versions stay: past time is judged by what was in force then.
     pub(super) fn forget_calendar(&mut self, name: &Arc<str>) {
         self.calendars.remove(name);
-        self.calendar_versions.remove(name);
         self.versions.calendars.forget(&calendar_key(name));
+        self.settle_calendar_versions(name);
+        for taker in self.takers_of(name) {
+            self.find_missing(&taker);
+        }
         self.queue.forget(&Subject::Calendar(name.clone()));
         self.mark_users(name);
     }
 
     pub(super) fn mark_users(&mut self, name: &Arc<str>) {
+        self.mark_departed();
         for key in self.uses.calendars.get(name).cloned().unwrap_or_default() {
             self.mark_resting(&key);
             self.queue.mark(Subject::Agreement(key));

@@ -85,7 +85,7 @@ impl World {
                             waiting.push(other.clone());
                         }
                     }
-                    Subject::Calendar(_) => {}
+                    Subject::Calendar(_) | Subject::Departed(_) => {}
                 }
             }
         }

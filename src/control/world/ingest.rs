@@ -96,6 +96,7 @@ impl World {
         if let Stream::Pods(selection) = stream {
             self.pods.complete(selection);
         }
+        self.seeks_departed |= stream.is_declared();
         let listed = self.listed.remove(stream).unwrap_or_default();
         match stream {
             Stream::Services => {
@@ -105,7 +106,7 @@ impl World {
             }
             Stream::Agreements => {
                 for key in missing(self.agreements.keys(), &listed) {
-                    self.forget_agreement(&key);
+                    self.forget_agreement(&key, now);
                 }
             }
             Stream::Calendars => {
@@ -298,7 +299,7 @@ impl World {
                         self.components_changed(stream, users, None, true, &[], now);
                     }
                     Stream::Services => self.forget_service(&key, now),
-                    Stream::Agreements => self.forget_agreement(&key),
+                    Stream::Agreements => self.forget_agreement(&key, now),
                     Stream::Calendars => self.forget_calendar(&key.name),
                     Stream::Versions => self.forget_version_record(&key),
                     _ => {}
@@ -373,15 +374,11 @@ impl World {
 
     /// Everything is planned anew.
     pub(super) fn mark_all(&mut self) {
-        for key in self.services.keys() {
-            self.queue.mark(Subject::Service(key.clone()));
-        }
-        for key in self.agreements.keys() {
-            self.queue.mark(Subject::Agreement(key.clone()));
-        }
-        for name in self.calendars.keys() {
-            self.queue.mark(Subject::Calendar(name.clone()));
-        }
+        let services = self.services.keys().cloned().map(Subject::Service);
+        let agreements = self.agreements.keys().cloned().map(Subject::Agreement);
+        let calendars = self.calendars.keys().cloned().map(Subject::Calendar);
+        let departed = self.departed.keys().cloned().map(Subject::Departed);
+        services.chain(agreements).chain(calendars).chain(departed).for_each(|subject| self.queue.mark(subject));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::api::report::SubjectKind;
+use crate::control::departed::departed_at;
 use crate::control::lineage::former_uids;
 use crate::control::streams::{Doubt, Patience, Stream};
 use crate::control::subject::Subject;
@@ -69,6 +70,7 @@ impl World {
         }
         self.note_start();
         self.restore_all();
+        self.seeks_departed = true;
         self.open_takeover(now);
         self.mark_all();
     }
@@ -88,6 +90,7 @@ impl World {
         self.gaps.clear();
         self.takeover.versions = versions;
         self.restore_all();
+        self.seeks_departed = true;
         self.open_takeover(now);
         self.mark_all();
     }
@@ -95,6 +98,7 @@ impl World {
     /// Ceases to lead; goes on observing.
     pub fn follow(&mut self) {
         self.leadership = None;
+        self.leave_departed();
         self.gaps.clear();
         self.lost.clear();
         for entry in self.services.values_mut() {
@@ -130,6 +134,9 @@ impl World {
     pub(super) fn restore_service(&mut self, key: &ObjectKey) {
         if !self.may_restore() {
             return;
+        }
+        if let Some(uid) = self.services.get(key).map(|entry| entry.uid.clone()) {
+            self.leave(&uid);
         }
         let covering: Vec<(ObjectKey, Box<str>)> = self
             .uses
@@ -169,16 +176,18 @@ impl World {
             return;
         }
         self.find_line(key);
+        self.go_on_with_departed(key);
         let reports = self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone()));
         let reports = reports.map(Vec::as_slice).unwrap_or_default();
         let Some(record) = self.agreements.get_mut(key).and_then(|entry| entry.record.as_mut()) else { return };
         if record.restored {
             return;
         }
+        record.find_beginning(reports);
         let mut proved = self.observed_until;
         if let Some(last) = record.interrupted_at(reports) {
             // Its Service was observed all the while; what it measures besides was not.
-            proved = None;
+            proved = departed_at(reports.iter().filter(|report| record.owns(report)));
             let service = ObjectKey::new(key.namespace.clone(), record.service.clone());
             if let Some(line) = self.services.get(&service).and_then(|entry| entry.record.lines.first()) {
                 record.follow(&line.timeline, last);
@@ -221,7 +230,7 @@ impl World {
                 // The Service shows what the agreement's ledger says.
                 self.restore_again(&Subject::Service(service));
             }
-            Subject::Calendar(_) => {}
+            Subject::Calendar(_) | Subject::Departed(_) => {}
         }
     }
 

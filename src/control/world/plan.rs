@@ -1,5 +1,6 @@
 //! Planning: from the world to batches of writes. Decides everything, does nothing.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::api::ServiceLevelAgreementStatus;
@@ -7,7 +8,7 @@ use crate::api::report::SubjectKind;
 use crate::api::service::State;
 use crate::control::agreement::{self, Obstacle, Shown};
 use crate::control::draft::{
-    KEPT_MS, draft, keep_bounds, kept_ms, last_report, plan_reports, refresh_deadline, status_write,
+    Drafted, KEPT_MS, draft, keep_bounds, kept_ms, last_report, plan_reports, refresh_deadline, status_write,
 };
 use crate::control::record::{KnownReport, Record};
 use crate::control::report::{self, Judging};
@@ -16,6 +17,7 @@ use crate::control::{calendar, fingerprint, service};
 use crate::domain::accounting::Verdict;
 use crate::domain::conditions::write;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
+use crate::domain::period::Period;
 use crate::domain::report::{Calendars, Facts, is_service_time, next_window_edge};
 use crate::domain::service::ServiceRules;
 use crate::domain::time::Instant;
@@ -37,6 +39,9 @@ impl World {
             return batches;
         }
         self.end_hold();
+        if std::mem::take(&mut self.seeks_departed) {
+            self.find_departed(now);
+        }
         while batches.len() < room
             && let Some(subject) = self.queue.take()
         {
@@ -56,6 +61,7 @@ impl World {
                 Subject::Service(key) => self.plan_service(key, leadership.epoch, now),
                 Subject::Agreement(key) => self.plan_agreement(key, leadership.epoch, now),
                 Subject::Calendar(name) => self.plan_calendar(name, now),
+                Subject::Departed(uid) => self.plan_departed(uid, leadership.epoch, now),
             };
             let batch = batch.map(|batch| self.with_versions(&subject, batch));
             match batch.filter(|batch| !batch.writes.is_empty()) {
@@ -81,6 +87,7 @@ impl World {
             Subject::Service(key) => self.services.get_mut(key).map(|entry| &mut entry.writing),
             Subject::Agreement(key) => self.agreements.get_mut(key).map(|entry| &mut entry.writing),
             Subject::Calendar(name) => self.calendars.get_mut(name).map(|entry| &mut entry.writing),
+            Subject::Departed(uid) => self.departed.get_mut(uid).map(|departed| &mut departed.writing),
         }
     }
 
@@ -106,13 +113,18 @@ impl World {
         }
     }
 
-    fn last_transition_of(&self, subject: &Subject) -> Option<Instant> {
-        let record = match subject {
+    /// What was observed of a subject.
+    pub(super) fn record_of(&self, subject: &Subject) -> Option<&Record> {
+        match subject {
             Subject::Service(key) => self.services.get(key).map(|entry| &entry.record),
             Subject::Agreement(key) => self.agreements.get(key).and_then(|entry| entry.record.as_ref()),
             Subject::Calendar(_) => None,
-        };
-        record?.lines.iter().filter_map(|line| line.timeline.last()).map(|last| last.at).max()
+            Subject::Departed(uid) => self.departed.get(uid).map(|departed| &departed.record),
+        }
+    }
+
+    fn last_transition_of(&self, subject: &Subject) -> Option<Instant> {
+        self.record_of(subject)?.lines.iter().filter_map(|line| line.timeline.last()).map(|last| last.at).max()
     }
 
     fn plan_calendar(&mut self, name: &Arc<str>, now: Instant) -> Option<Batch> {
@@ -146,7 +158,8 @@ impl World {
         let entry = self.services.get_mut(key)?;
         let grown = entry.record.take_grown();
         if grown {
-            keep_bounds(&mut entry.record, &self.calendar_versions, &entry.versions, &known, now);
+            let periods = report::periods(&entry.record, &known, now);
+            keep_bounds(&mut entry.record, &self.calendar_versions, &entry.versions, &known, &periods, now);
         }
         entry.record.forget_before(now.minus_ms(KEPT_MS));
         let entry = &*entry;
@@ -169,7 +182,7 @@ impl World {
                 announced: &NOTHING_ANNOUNCED,
             };
             let judging = Judging { record: &entry.record, facts, now, horizon };
-            let edge = plan_reports(judging, &known, epoch, !covered, &mut batch);
+            let edge = plan_reports(judging, &known, epoch, |_, is_begun| !covered || is_begun, &mut batch);
             deadline = [deadline, edge].into_iter().flatten().min();
         }
         if let Some(drafted) = drafted {
@@ -190,6 +203,7 @@ impl World {
 
     fn plan_agreement(&mut self, key: &ObjectKey, epoch: i64, now: Instant) -> Option<Batch> {
         self.find_line(key);
+        self.go_on_with_departed(key);
         self.retry_amendment(key, now);
         let known = self.reports.get(&(SubjectKind::ServiceLevelAgreement, key.clone())).cloned().unwrap_or_default();
         let entry = self.agreements.get_mut(key)?;
@@ -198,30 +212,32 @@ impl World {
         let Some(record) = entry.record.as_mut() else {
             return Some(invalid_agreement(key, entry, batch, now));
         };
-        let no_versions = Versions::default();
-        let service = self.services.get(&ObjectKey::new(key.namespace.clone(), record.service.clone()));
-        let versions = service.map_or(&no_versions, |service| &service.versions);
-        let grown = bound_record(record, &self.calendar_versions, versions, &known, now);
+        let service_key = ObjectKey::new(key.namespace.clone(), record.service.clone());
+        // Of a Service that is gone the recorded versions were in force.
+        let versions = match self.services.get(&service_key) {
+            Some(service) => Cow::Borrowed(&service.versions),
+            None => Cow::Owned(self.versions.services.known(&service_key)),
+        };
+        let grown = bound_record(record, &self.calendar_versions, &versions, &known, now);
         let entry = &self.agreements[key];
         let record = entry.record.as_ref().expect("looked up above");
-        let service_key = ObjectKey::new(key.namespace.clone(), record.service.clone());
         let version = record.terms.at(now).or_else(|| record.terms.newest())?.clone();
         let lost_since = self.lost_since(&service_key);
         let horizon = lost_since.unwrap_or(now).min(now);
         let obstacle = self.obstacle(&version.value, &service_key);
-        let no_versions = Versions::default();
-        let service = self.services.get(&service_key);
         let facts = Facts {
             terms: &record.terms,
             calendars: &self.calendar_versions,
-            service: service.map_or(&no_versions, |service| &service.versions),
+            service: &versions,
             service_name: &record.service,
             created: record.created,
             announced: &NOTHING_ANNOUNCED,
         };
         let judging = Judging { record, facts, now, horizon };
         let measurable = !matches!(obstacle, Some(Obstacle::ServiceNotFound(_) | Obstacle::CalendarNotFound(_)));
-        let edge = if measurable { plan_reports(judging, &known, epoch, true, &mut batch) } else { None };
+        // What is over is judged by what was in force then.
+        let is_wanted = |period: &Period, _| measurable || period.end <= now;
+        let edge = plan_reports(judging, &known, epoch, is_wanted, &mut batch);
         let schedule = facts.schedule();
         let period = schedule.period_at(now);
         let judged = measurable.then(|| judging.judge(&period).0);
@@ -241,15 +257,8 @@ impl World {
             chain: &chain,
             review_due,
         };
-        let (mut status, findings) = agreement::status(entry, &shown, now);
-        let (conditions, transitions) = write(findings, &entry.writing.written.conditions, entry.generation, now);
-        status.conditions = conditions;
-        let fingerprints = fingerprint::agreement(&status);
-        // What is excluded begins or ends at the edges of windows: the figures are written then, as at a transition.
-        let edge_passed = entry.window_edge.is_some_and(|edge| edge <= now);
+        let (status, drafted) = draft_agreement(entry, &shown, grown, now);
         let window_edge = next_window_edge(&version.value, &self.calendar_versions, now);
-        let drafted =
-            draft(&status, &status.conditions, fingerprints, &entry.writing, grown || edge_passed, now, transitions);
         if let Some(drafted) = drafted {
             batch.writes.push(status_write(Resource::Agreement, key.clone(), &entry.writing, &drafted));
             batch.transitions = drafted.transitions;
@@ -297,11 +306,30 @@ fn bound_record(
 ) -> bool {
     let grown = record.take_grown();
     if grown {
-        keep_bounds(record, calendars, service, known, now);
+        let periods = report::periods(record, known, now);
+        keep_bounds(record, calendars, service, known, &periods, now);
     }
     let kept = record.terms.all().iter().map(|version| kept_ms(&version.value)).max();
     record.forget_before(now.minus_ms(kept.unwrap_or(0)));
     grown
+}
+
+/// The status of an agreement, and its write if it has to be written.
+fn draft_agreement(
+    entry: &AgreementEntry,
+    shown: &Shown<'_>,
+    grown: bool,
+    now: Instant,
+) -> (ServiceLevelAgreementStatus, Option<Drafted>) {
+    let (mut status, findings) = agreement::status(entry, shown, now);
+    let (conditions, transitions) = write(findings, &entry.writing.written.conditions, entry.generation, now);
+    status.conditions = conditions;
+    let fingerprints = fingerprint::agreement(&status);
+    // What is excluded begins or ends at the edges of windows: the figures are written then, as at a transition.
+    let edge_passed = entry.window_edge.is_some_and(|edge| edge <= now);
+    let due = grown || edge_passed;
+    let drafted = draft(&status, &status.conditions, fingerprints, &entry.writing, due, now, transitions);
+    (status, drafted)
 }
 
 /// How often a refused amendment is looked at again, before the period's end: parts leave a rolling window at any time.

@@ -56,6 +56,7 @@ impl World {
             spec: status.digest.is_none().then(|| seen.spec.get().into()),
             ledger: ledger.unwrap_or_default(),
         };
+        let owner: Arc<str> = spec.subject.uid.as_str().into();
         let changed = known.as_ref().is_none_or(|known| known.fingerprint != report.fingerprint);
         if let Some(known) = known {
             *known = report;
@@ -69,6 +70,9 @@ impl World {
                 self.restore_again(&subject);
             }
             self.queue.mark(subject);
+            if self.departed.contains_key(&owner) {
+                self.queue.mark(Subject::Departed(owner));
+            }
         }
     }
 

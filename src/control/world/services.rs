@@ -193,6 +193,7 @@ impl World {
     }
 
     pub(super) fn forget_service(&mut self, key: &ObjectKey, now: Instant) {
+        let horizon = self.horizon(key, now);
         let Some(entry) = self.services.remove(key) else { return };
         self.versions.services.forget(key);
         if let Some(tracker) = entry.tracker {
@@ -203,6 +204,7 @@ impl World {
         for member in entry.cycle {
             self.find_cycles(&ObjectKey::new(key.namespace.clone(), member));
         }
+        self.depart(entry.record, horizon, now);
         self.blind_agreements(key, now);
         self.dependents_look(key, now);
     }

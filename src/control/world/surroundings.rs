@@ -8,6 +8,7 @@ use crate::control::service::Around;
 use crate::control::streams::Stream;
 use crate::control::watch::WatchFailure;
 use crate::domain::agreement::{Schedule, Terms};
+use crate::domain::calendar::Calendar;
 use crate::domain::service::{ComponentRules, Measure};
 use crate::domain::time::Instant;
 use crate::domain::version::Versions;
@@ -107,6 +108,11 @@ impl World {
         (is_covered, edge)
     }
 
+    /// The versions of a calendar that is there; of one that is gone only past time may be judged.
+    fn present_calendar(&self, name: &Arc<str>) -> Option<&Versions<Calendar>> {
+        self.calendars.get(name).and_then(|_| self.calendar_versions.get(name))
+    }
+
     /// What stands in the way of measuring an agreement as it asks.
     pub(super) fn obstacle(&self, terms: &Terms, service: &ObjectKey) -> Option<Obstacle> {
         let Some(entry) = self.services.get(service) else {
@@ -114,14 +120,14 @@ impl World {
             return Some(Obstacle::ServiceNotFound(message));
         };
         if let Some(calendar) = &terms.calendar
-            && !self.calendar_versions.contains_key(calendar)
+            && self.present_calendar(calendar).is_none()
         {
             let message = format!("serviceHours.calendar: no valid ServiceCalendar {calendar} was found; create it");
             return Some(Obstacle::CalendarNotFound(message));
         }
         for (index, window) in terms.maintenance.standing().iter().enumerate() {
             let field = format!("plannedMaintenance.windows[{index}]");
-            let Some(calendar) = self.calendar_versions.get(&window.calendar).and_then(Versions::newest) else {
+            let Some(calendar) = self.present_calendar(&window.calendar).and_then(Versions::newest) else {
                 let message =
                     format!("{field}.calendar: no valid ServiceCalendar {} was found; create it", window.calendar);
                 return Some(Obstacle::WindowNotFound(message));

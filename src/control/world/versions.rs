@@ -105,25 +105,22 @@ impl World {
     /// Gives a calendar, and those that take holidays from it, the versions that were in force.
     pub(super) fn settle_calendar_versions(&mut self, name: &Arc<str>) {
         self.compose_calendar(name);
-        let takes = |other: &super::CalendarEntry| other.spec.holidays_from.iter().any(|from| *from.as_str() == **name);
-        let takers: Vec<Arc<str>> =
-            self.calendars.iter().filter(|(_, other)| takes(other)).map(|(taker, _)| taker.clone()).collect();
-        for taker in takers {
+        for taker in self.takers_of(name) {
             self.compose_calendar(&taker);
         }
     }
 
     /// The versions of a calendar with the holidays that it took from others at the time.
     fn compose_calendar(&mut self, name: &Arc<str>) {
-        if !self.calendars.contains_key(name) {
-            return;
-        }
         let own = self.versions.calendars.of(&calendar_key(name));
-        let Some(first) = own.all().first().map(|version| version.since) else { return };
+        let Some(first) = own.all().first().map(|version| version.since) else {
+            self.calendar_versions.remove(name);
+            return;
+        };
         let mut takes: Vec<Arc<str>> = own.all().iter().flat_map(|version| version.value.takes_from.clone()).collect();
         takes.sort();
         takes.dedup();
-        takes.retain(|from| self.calendars.contains_key(from));
+        takes.retain(|from| self.versions.calendars.is_known(&calendar_key(from)));
         let taken: Vec<(Arc<str>, Versions<OwnCalendar>)> =
             takes.into_iter().map(|from| (from.clone(), self.versions.calendars.of(&calendar_key(&from)))).collect();
         let versions = compose(&own, &taken, first);
@@ -144,8 +141,8 @@ impl World {
         for key in self.services.keys().cloned().collect::<Vec<_>>() {
             self.settle_service_versions(&key);
         }
-        for name in self.calendars.keys().cloned().collect::<Vec<_>>() {
-            self.settle_calendar_versions(&name);
+        for key in self.versions.calendars.keys().cloned().collect::<Vec<_>>() {
+            self.compose_calendar(&key.name);
         }
     }
 
@@ -172,6 +169,7 @@ impl World {
                 let versions = self.versions.calendars.known(&key);
                 self.versions.calendars.unrecorded(&key, &self.home, &versions, &mut writes);
             }
+            Subject::Departed(_) => {}
         }
         batch.writes.splice(0..0, writes);
         batch

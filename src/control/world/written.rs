@@ -42,32 +42,20 @@ impl World {
 
     /// Everything of a subject is in its ledger, unless it grew meanwhile.
     pub(super) fn all_written(&mut self, subject: &Subject) {
-        let grown = match subject {
-            Subject::Service(key) => self.services.get(key).is_some_and(|entry| entry.record.grown),
-            Subject::Agreement(key) => {
-                let record = self.agreements.get(key).and_then(|entry| entry.record.as_ref());
-                record.is_some_and(|record| record.grown)
-            }
-            Subject::Calendar(_) => false,
-        };
-        if !grown {
+        if !self.record_of(subject).is_some_and(|record| record.grown) {
             self.unwritten.clear(subject);
         }
     }
 
     fn keep_growth(&mut self, subject: &Subject) {
-        match subject {
-            Subject::Service(key) => {
-                if let Some(entry) = self.services.get_mut(key) {
-                    entry.record.grown = true;
-                }
-            }
-            Subject::Agreement(key) => {
-                if let Some(record) = self.agreements.get_mut(key).and_then(|entry| entry.record.as_mut()) {
-                    record.grown = true;
-                }
-            }
-            Subject::Calendar(_) => {}
+        let record = match subject {
+            Subject::Service(key) => self.services.get_mut(key).map(|entry| &mut entry.record),
+            Subject::Agreement(key) => self.agreements.get_mut(key).and_then(|entry| entry.record.as_mut()),
+            Subject::Calendar(_) => None,
+            Subject::Departed(uid) => self.departed.get_mut(uid).map(|departed| &mut departed.record),
+        };
+        if let Some(record) = record {
+            record.grown = true;
         }
     }
 
@@ -144,6 +132,10 @@ impl World {
                 Some(self.reports.entry((SubjectKind::ServiceLevelAgreement, key.clone())).or_default())
             }
             Subject::Calendar(_) => None,
+            Subject::Departed(uid) => {
+                let record = &self.departed.get(uid)?.record;
+                self.reports.get_mut(&(record.kind, record.key.clone()))
+            }
         }
     }
 }

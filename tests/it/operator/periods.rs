@@ -14,6 +14,7 @@ use super::rig::{Operator, Rig, now};
 on_both_servers! {
     a_period_ends_and_its_report_is_closed_and_chained,
     m_105_restored_it_goes_on_with_the_open_report,
+    row_90_made_anew_with_another_spec_both_reports_are_closed,
     m_95_late_evidence_is_taken_until_the_report_is_closed,
     other_periods_begin_when_the_running_one_ends,
 }
@@ -191,6 +192,7 @@ async fn m_105_restored_it_goes_on_with_the_open_report(rig: Rig) {
     assert_eq!(restored["status"]["openReport"], name.as_str(), "{restored:#}");
     let closed = rig.wait("Report", &name, "Closed", phase("Closed")).await;
     assert_eq!(closed["metadata"]["uid"], first["metadata"]["uid"], "the same report");
+    assert_eq!(closed["status"]["parts"][0]["from"], first["status"]["parts"][0]["from"], "as old as it was");
     let states: Vec<String> = ledger(&closed).into_iter().map(|entry| entry.state).collect();
     assert_eq!(states, ["Up", "Down", "Up"], "{:#?}", ledger(&closed));
     assert_conserved(&closed);
@@ -210,6 +212,36 @@ async fn m_105_restored_it_goes_on_with_the_open_report(rig: Rig) {
     let second = rig.wait("Report", &name_of(&second), "Closed", phase("Closed")).await;
     assert_eq!(second["status"]["previousDigest"], closed["status"]["digest"]);
     rig.settle("later").await;
+    assert_verified(&rig, 2).await;
+    operator.stop().await;
+}
+
+/// Fault row 90: the report of the deleted agreement says when it ended, and is closed by the operator that is there then.
+async fn row_90_made_anew_with_another_spec_both_reports_are_closed(rig: Rig) {
+    scene(&rig).await;
+    let flag = offset_to(week_end(now()), SignedDuration::from_secs(22));
+    let operator = rig.start_with("op", &[&flag]);
+    rig.wait_current("gold", "Up").await;
+    let first = name_of(&rig.open_report("gold").await);
+    rig.delete("Agreement", "gold").await;
+    let ended = |report: &Value| ledger(report).last().is_some_and(|entry| entry.reason == "SubjectDeleted");
+    let left = rig.wait("Report", &first, "the end of its ledger", ended).await;
+    agree_with_grace(&rig, "4s").await;
+    let other = |object: &Value| object["status"]["openReport"].as_str().is_some_and(|open| open != first);
+    rig.wait("Agreement", "gold", "a report of its own", other).await;
+    let second = name_of(&rig.open_report("gold").await);
+    operator.stop().await;
+
+    let operator = rig.start_with("next", &[&flag]);
+    let closed = rig.wait("Report", &first, "Closed", phase("Closed")).await;
+    assert_eq!(ledger(&closed), ledger(&left));
+    let to: Timestamp = closed["status"]["parts"][0]["to"].as_str().unwrap().parse().unwrap();
+    assert_eq!(to, ledger(&left).last().unwrap().at);
+    assert_conserved(&closed);
+    let other = rig.wait("Report", &second, "Closed", phase("Closed")).await;
+    assert_eq!((&closed["status"]["previousDigest"], &other["status"]["previousDigest"]), (&Value::Null, &Value::Null));
+    rig.settle("next").await;
+    assert_eq!(rig.get("Report", &first).await.unwrap(), closed, "closed once");
     assert_verified(&rig, 2).await;
     operator.stop().await;
 }

@@ -95,6 +95,17 @@ impl Cluster {
         }
     }
 
+    /// The process ends; what happens from now on nobody sees.
+    pub fn stop(&mut self) {
+        self.world = World::default();
+    }
+
+    /// The reports as they are stored.
+    pub fn reports(&self) -> Vec<Value> {
+        let kind = number(&Stream::Reports);
+        self.objects.iter().filter(|((other, _), _)| *other == kind).map(|(_, report)| report.clone()).collect()
+    }
+
     /// How many of three endpoints of a core Service are ready.
     pub fn endpoints(&mut self, service: &str, ready: usize) {
         let endpoint = |index: usize| {
