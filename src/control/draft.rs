@@ -86,44 +86,47 @@ pub fn kept_ms(terms: &Terms) -> i64 {
     2 * days * 86_400_000 + terms.grace_ms
 }
 
-/// The report closed last: its name and verdict.
-pub fn last_report(record: &Record, known: &[KnownReport]) -> Option<(String, String)> {
-    let closed = known.iter().filter(|report| report.phase == Some(Phase::Closed) && record.owns(report));
-    let last = closed.max_by_key(|report| report.end)?;
-    Some((last.key.name.to_string(), last.result.as_deref().unwrap_or_default().to_owned()))
-}
-
 /// Drafts the reports of a record; returns when time alone changes one.
 pub fn plan_reports(judging: Judging<'_>, known: &[KnownReport], epoch: i64, batch: &mut Batch) -> Option<Instant> {
     let record = judging.record;
     let grace_ms = record.terms.newest().map_or(0, |version| version.value.grace_ms);
     let mut edge: Option<Instant> = None;
+    let mut just_closed: Option<Box<str>> = None;
     for period in report::periods(record, known, judging.now) {
         let next = if judging.now < period.end { period.end } else { period.end.plus_ms(grace_ms) };
         if next > judging.now {
             edge = Some(edge.map_or(next, |edge| edge.min(next)));
         }
-        plan_report(judging, &period, known, epoch, batch);
+        // After a long absence several periods are closed at once, each onto the one before.
+        just_closed = plan_report(judging, &period, known, epoch, just_closed.as_deref(), batch).or(just_closed);
     }
     edge
 }
 
-fn plan_report(judging: Judging<'_>, period: &Period, known: &[KnownReport], epoch: i64, batch: &mut Batch) {
+/// Drafts one report; returns its digest if this closes it.
+fn plan_report(
+    judging: Judging<'_>,
+    period: &Period,
+    known: &[KnownReport],
+    epoch: i64,
+    just_closed: Option<&str>,
+    batch: &mut Batch,
+) -> Option<Box<str>> {
     let record = judging.record;
     let name = report::name(record, period, known);
     let key = ObjectKey::new(record.key.namespace.clone(), name.as_str());
     let ours = known.iter().find(|report| report.key == key);
     if ours.is_some_and(|report| report.digest.is_some()) {
-        return;
+        return None;
     }
-    let (mut status, findings, _) = report::status(judging, period, known, &name, epoch);
+    let (mut status, findings, _) = report::status(judging, period, known, &name, epoch, just_closed);
     let no_conditions: Vec<Remembered> = Vec::new();
     let remembered = ours.map_or(&no_conditions, |report| &report.conditions);
     let (conditions, _) = write(findings, remembered, 1, judging.now);
     status.conditions = conditions;
     let (fingerprint, shown) = fingerprint::report(&status);
     if ours.is_some_and(|report| report.fingerprint == fingerprint) {
-        return;
+        return None;
     }
     if ours.is_none() {
         let body = report::object(record, period, &name, known);
@@ -142,6 +145,7 @@ fn plan_report(judging: Judging<'_>, period: &Period, known: &[KnownReport], epo
             written,
         },
     });
+    status.digest.map(Into::into)
 }
 
 /// The status, if it has to be written: a transition changed it, or it is an hour old and shows other figures.

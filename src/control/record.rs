@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::api::report::{Phase, SubjectKind};
+use crate::api::report::{Phase, SubjectKind, Superseded};
 use crate::api::service::State;
 use crate::domain::agreement::{TargetTerms, Terms};
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
@@ -14,6 +14,8 @@ use crate::domain::timeline::{Bounds, Entry, Rolled, Timeline};
 use crate::domain::tracker::ServiceTracker;
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
+
+use super::corrections::repeats_ledger;
 
 /// One ledger line.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct KnownReport {
     pub key: ObjectKey,
     /// Its uid of the subject.
     pub subject_uid: Box<str>,
+    /// The report that it corrects.
+    pub supersedes: Option<Box<Superseded>>,
     /// Whether it is the first one after its subject was restored.
     pub is_restored: bool,
     /// Its period.
@@ -43,6 +47,8 @@ pub struct KnownReport {
     pub phase: Option<Phase>,
     /// Its verdict as written.
     pub result: Option<Box<str>>,
+    /// Digest of the report closed before it, once closed.
+    pub previous_digest: Option<Box<str>>,
     /// Its digest, once closed.
     pub digest: Option<Box<str>>,
     /// Its resourceVersion.
@@ -190,7 +196,7 @@ impl Record {
         for line in &mut self.lines {
             let ledgers: Vec<&WrittenLine> = reports
                 .iter()
-                .filter(|report| owns(report))
+                .filter(|report| owns(report) && !repeats_ledger(report, reports))
                 .flat_map(|report| &report.ledger)
                 .filter(|written| written.target == line.target)
                 .collect();

@@ -1,5 +1,6 @@
 //! The ledger's bounds over long times, by the plan of the operator itself.
 
+mod corrections;
 mod kit;
 
 use assize::control::streams::Stream;
