@@ -10,7 +10,7 @@ pub use super::figures::{
     Gap, Maintenance, Omitted, Outage, ReliabilityFigures, ReportInputs, RolledUp, RuleChange, TargetFigures,
     TargetTimes,
 };
-use super::values::LocalReference;
+use super::values::{LocalReference, ObjectName};
 
 /// What was measured in one period of one agreement, or of one Service, with its ledger: appended while open, frozen
 /// and digested once closed. The operator writes it; people read it.
@@ -24,6 +24,8 @@ use super::values::LocalReference;
     derive = "PartialEq",
     shortname = "srep",
     category = "itsm",
+    validation = Rule::new("!has(self.spec.supersedes) || self.spec.supersedes.name != self.metadata.name").message("supersedes.name: a report cannot correct itself; name the one before"),
+    validation = Rule::new("!has(self.spec.supersedes) || self.metadata.name.matches('-r([2-9]|[1-9][0-9]+)$')").message("metadata.name: a correction has the name of the report that it corrects with -r2, then -r3"),
     doc = "What was measured in one period of one agreement, or of one Service, with its ledger: appended while open, frozen and digested once closed. The operator writes it; people read it. Short name: srep.",
     selectable = ".status.phase",
     selectable = ".status.result",
@@ -107,7 +109,10 @@ use super::values::LocalReference;
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("self == oldSelf", "the spec of a report cannot change; it says what the report is about"))]
+#[x_kube(
+    validation = ("self == oldSelf", "the spec of a report cannot change; it says what the report is about"),
+    validation = ("!has(self.supersedes) || has(self.reason)", "reason: say why the report is corrected"),
+)]
 pub struct ServiceReportSpec {
     /// What the report is about.
     pub subject: Subject,
@@ -115,11 +120,25 @@ pub struct ServiceReportSpec {
     pub service_ref: LocalReference,
     /// The period it covers.
     pub period: ReportPeriod,
-    /// Why it was made, if not by the passing of time alone: `Restored` if it is the first one after its agreement was
-    /// made anew with the spec that was in force last.
+    /// The report that this one corrects: the same subject and period, judged anew from the same ledger. The newest
+    /// correction is the figure of the period; the report before stays as it was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<Superseded>,
+    /// Why it was made, if not by the passing of time alone: of a correction what is corrected; `Restored` if it is the
+    /// first one after its agreement was made anew with the spec that was in force last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub reason: Option<String>,
+}
+
+/// A report that another one corrects.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Superseded {
+    /// Its name.
+    pub name: ObjectName,
+    /// Its digest, as it was closed.
+    #[x_kube(validation = ("self.matches('^sha256:[0-9a-f]{64}$')", "digest: write it in full: sha256: and 64 hexadecimal digits"))]
+    pub digest: String,
 }
 
 /// What a report is about.

@@ -13,12 +13,14 @@ use super::output::{Table, print};
 use crate::api::report::SubjectKind;
 use crate::api::{ServiceLevelAgreement, ServiceReport};
 use crate::domain::agreement::Terms;
+use crate::report::corrections::{corrected, key_of};
 use crate::report::rules::{self, Basis};
 use crate::report::{Document, Parties, csv, markdown};
 
 /// Print reports: what was measured in a period, by which rules, with which verdict.
 ///
-/// Reads the ServiceReports of the cluster, or files such as those of kubectl get srep -o yaml. Exit status: 0 printed
+/// Reads the ServiceReports of the cluster, or files such as those of kubectl get srep -o yaml. Of a period that was
+/// corrected the newest correction is printed; one that does not stand any more is printed if it is named. Exit status: 0 printed
 /// (whatever the verdict), 1 a named report does not exist, 2 the cluster or a file cannot be read.
 // Terminals show the text as it is, so names stand without backticks.
 #[allow(clippy::doc_markdown)]
@@ -89,7 +91,10 @@ impl Report {
             return self.print_rules(basis);
         }
         let (mut reports, agreements) = self.read()?;
-        reports.retain(|report| self.wants(report));
+        let corrected = corrected(&reports);
+        reports.retain(|report| {
+            self.wants(report) && (!self.names.is_empty() || !corrected.contains_key(&key_of(report)))
+        });
         reports.sort_by_cached_key(|report| {
             let name = report.metadata.name.clone();
             (
@@ -109,7 +114,8 @@ impl Report {
         let pages: Vec<Page> = reports
             .iter()
             .map(|report| {
-                let document = Document::from_resource(report);
+                let superseded_by = corrected.get(&key_of(report)).cloned();
+                let document = Document { superseded_by, ..Document::from_resource(report) };
                 let key = document.agreement.clone().unwrap_or_default();
                 Page { parties: parties.get(&key).cloned().unwrap_or_default(), document }
             })
@@ -237,6 +243,7 @@ fn table(pages: &[Page]) -> String {
     ]);
     let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     for Page { document, .. } in pages {
+        let phase = if document.superseded_by.is_some() { "Superseded" } else { document.phase.as_str() };
         let head = || [document.service.clone(), document.name.clone(), document.period.key.clone()];
         let count = document.parts.len();
         for (index, part) in document.parts.iter().enumerate() {
@@ -248,14 +255,14 @@ fn table(pages: &[Page]) -> String {
                     [&target.objective, &target.availability, &target.lowest, &target.highest, &target.coverage];
                 cells.extend(shares.map(dash));
                 cells.extend([down, dash(&target.budget_left_percent), dash(&target.result)]);
-                cells.push(document.phase.as_str().to_owned());
+                cells.push(phase.to_owned());
                 table.row(cells);
             }
         }
         if document.parts.iter().all(|part| part.targets.is_empty()) {
             let mut cells = Vec::from(head());
             cells.extend(std::iter::repeat_n("-".to_owned(), 9));
-            cells.extend([dash(&document.result), document.phase.as_str().to_owned()]);
+            cells.extend([dash(&document.result), phase.to_owned()]);
             table.row(cells);
         }
     }

@@ -17,8 +17,11 @@ use crate::telemetry::metrics::Metrics;
 use super::lease::Gate;
 use super::subject::{Action, Batch, Outcome, Resource, Subject, Write, WriteFailure};
 
-/// Field manager of every write.
+/// Field manager of writes.
 const MANAGER: &str = "assize";
+/// Field manager of conditions that are added to a closed report: applied under the other name, what is frozen would
+/// have to be said again.
+const CONDITIONS_MANAGER: &str = "assize-conditions";
 /// Conditions whose transitions people want to be told of.
 const TOLD: [&str; 6] = ["Ready", "Available", "TargetsMet", "BudgetAvailable", "TargetsSupported", "ReviewCurrent"];
 
@@ -75,6 +78,11 @@ impl Writer {
             Action::Create { body } => {
                 let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
                 request.create(&parameters, serde_json::to_vec(body).unwrap_or_default())
+            }
+            Action::Conditions { version, conditions, .. } => {
+                let body = status_object(write, version, &json!({"conditions": conditions}));
+                let parameters = PatchParams::apply(CONDITIONS_MANAGER).force();
+                request.patch_subresource("status", &write.key.name, &parameters, &Patch::Apply(body))
             }
             Action::Status { version, status, .. } => {
                 let version = version.as_deref().or(before).unwrap_or_default();

@@ -88,13 +88,6 @@ pub fn kept_ms(terms: &Terms) -> i64 {
     2 * days * 86_400_000 + terms.grace_ms
 }
 
-/// The report closed last: its name and verdict.
-pub fn last_report(record: &Record, known: &[KnownReport]) -> Option<(String, String)> {
-    let closed = known.iter().filter(|report| report.phase == Some(Phase::Closed) && record.owns(report));
-    let last = closed.max_by_key(|report| report.end)?;
-    Some((last.key.name.to_string(), last.result.as_deref().unwrap_or_default().to_owned()))
-}
-
 /// Drafts those reports of a record that are wanted: of a period, and whether it has a report already; returns when time
 /// alone changes one.
 pub fn plan_reports(
@@ -106,11 +99,14 @@ pub fn plan_reports(
 ) -> Option<Instant> {
     let record = judging.record;
     let mut edge: Option<Instant> = None;
+    let mut just_closed: Option<Box<str>> = None;
     for period in report::periods(record, known, judging.now) {
         let name = report::name(record, &period, known);
         edge = edge.into_iter().chain(next_phase(judging, &period)).min();
         if is_wanted(&period, known.iter().any(|report| *report.key.name == *name)) {
-            plan_report(judging, &period, &name, known, epoch, batch);
+            // After a long absence several periods are closed at once, each onto the one before.
+            let closed = plan_report(judging, &period, &name, known, epoch, just_closed.as_deref(), batch);
+            just_closed = closed.or(just_closed);
         }
     }
     edge
@@ -119,9 +115,11 @@ pub fn plan_reports(
 /// Drafts the reports that a subject left open when it was deleted; returns when time alone changes one.
 pub fn plan_left_open(judging: Judging<'_>, known: &[KnownReport], epoch: i64, batch: &mut Batch) -> Option<Instant> {
     let mut edge: Option<Instant> = None;
+    let mut just_closed: Option<Box<str>> = None;
     for (report, period) in left_open(judging.record, known) {
         edge = edge.into_iter().chain(next_phase(judging, &period)).min();
-        plan_report(judging, &period, &report.key.name, known, epoch, batch);
+        let closed = plan_report(judging, &period, &report.key.name, known, epoch, just_closed.as_deref(), batch);
+        just_closed = closed.or(just_closed);
     }
     edge
 }
@@ -131,31 +129,33 @@ fn next_phase(judging: Judging<'_>, period: &Period) -> Option<Instant> {
     [period.end, judging.facts.schedule().closing(period)].into_iter().find(|next| *next > judging.now)
 }
 
+/// Drafts one report; returns its digest if this closes it.
 fn plan_report(
     judging: Judging<'_>,
     period: &Period,
     name: &str,
     known: &[KnownReport],
     epoch: i64,
+    just_closed: Option<&str>,
     batch: &mut Batch,
-) {
+) -> Option<Box<str>> {
     if !hours_are_known(judging.facts, Interval { from: period.start, to: period.end }) {
-        return;
+        return None;
     }
     let record = judging.record;
     let key = ObjectKey::new(record.key.namespace.clone(), name);
     let ours = known.iter().find(|report| report.key == key);
     if ours.is_some_and(|report| report.digest.is_some()) {
-        return;
+        return None;
     }
-    let (mut status, findings, _) = report::status(judging, period, known, name, epoch);
+    let (mut status, findings, _) = report::status(judging, period, known, name, epoch, just_closed);
     let no_conditions: Vec<Remembered> = Vec::new();
     let remembered = ours.map_or(&no_conditions, |report| &report.conditions);
     let (conditions, _) = write(findings, remembered, 1, judging.now);
     status.conditions = conditions;
     let (fingerprint, shown) = fingerprint::report(&status);
     if ours.is_some_and(|report| report.fingerprint == fingerprint) {
-        return;
+        return None;
     }
     if ours.is_none() {
         let body = report::object(record, period, name, known);
@@ -174,6 +174,7 @@ fn plan_report(
             written,
         },
     });
+    status.digest.map(Into::into)
 }
 
 /// The status, if it has to be written: a transition changed it, or it is an hour old and shows other figures.

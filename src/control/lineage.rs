@@ -69,7 +69,8 @@ impl Record {
     /// When the ledger was written last, if that is from before the subject was made anew. How long its last state was
     /// in force, nobody says: the Lease proves what was observed for the subjects that there were.
     pub fn interrupted_at(&self, reports: &[KnownReport]) -> Option<Instant> {
-        let newest = reports.iter().filter(|report| self.owns(report)).max_by_key(|report| report.start)?;
+        let newest = reports.iter().filter(|report| self.owns(report));
+        let newest = newest.max_by_key(|report| (report.start, !report.ledger.is_empty()))?;
         let last = newest.ledger.iter().filter_map(|line| line.entries.last()).map(|entry| entry.at).max()?;
         // Made anew just now, it has seen nothing yet.
         let is_new = self.lines.iter().all(|line| line.timeline.entries().is_empty());
@@ -86,11 +87,13 @@ mod tests {
         KnownReport {
             key: ObjectKey::new("shop", format!("gold-{month}")),
             subject_uid: uid.into(),
+            supersedes: None,
             is_restored,
             start: Instant::from_ms(month),
             end: Instant::from_ms(month + 1),
             phase: None,
             result: None,
+            previous_digest: None,
             digest: None,
             version: "1".into(),
             sequence: 0,

@@ -4,6 +4,7 @@ pub mod agreement;
 pub mod apply;
 pub mod calendar;
 pub mod clock;
+pub mod corrections;
 pub mod dates;
 pub mod departed;
 pub mod draft;

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use crate::api::report::{Phase, SubjectKind};
+use crate::api::report::{Phase, SubjectKind, Superseded};
 use crate::api::service::State;
 use crate::domain::agreement::{TargetTerms, Terms};
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
@@ -15,6 +15,7 @@ use crate::domain::tracker::ServiceTracker;
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
 
+use super::corrections::repeats_ledger;
 use super::departed::is_end;
 
 /// One ledger line.
@@ -37,6 +38,8 @@ pub struct KnownReport {
     pub key: ObjectKey,
     /// Its uid of the subject.
     pub subject_uid: Box<str>,
+    /// The report that it corrects.
+    pub supersedes: Option<Box<Superseded>>,
     /// Whether it is the first one after its subject was restored.
     pub is_restored: bool,
     /// Its period.
@@ -47,6 +50,8 @@ pub struct KnownReport {
     pub phase: Option<Phase>,
     /// Its verdict as written.
     pub result: Option<Box<str>>,
+    /// Digest of the report closed before it, once closed.
+    pub previous_digest: Option<Box<str>>,
     /// Its digest, once closed.
     pub digest: Option<Box<str>>,
     /// Its resourceVersion.
@@ -219,7 +224,7 @@ impl Record {
         for line in &mut self.lines {
             let ledgers: Vec<&WrittenLine> = reports
                 .iter()
-                .filter(|report| owns(report))
+                .filter(|report| owns(report) && !repeats_ledger(report, reports))
                 .flat_map(|report| &report.ledger)
                 .filter(|written| written.target == line.target)
                 .collect();

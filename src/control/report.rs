@@ -144,13 +144,14 @@ pub fn next_change(judging: &Judging<'_>, judged: &Judged) -> Option<Instant> {
     domain::next_change(judging.facts, judged, state, judging.now)
 }
 
-/// The status of a report, with its findings.
+/// The status of a report, with its findings. `just_closed`: digest of the one that the same batch closes before it.
 pub fn status(
     judging: Judging<'_>,
     period: &Period,
     known: &[KnownReport],
     name: &str,
     epoch: i64,
+    just_closed: Option<&str>,
 ) -> (ServiceReportStatus, Vec<Finding>, Judged) {
     let (judged, moment) = judging.judge(period);
     let record = judging.record;
@@ -163,11 +164,8 @@ pub fn status(
         fit(&mut status, &object(record, period, name, known));
     }
     if moment.phase == Phase::Closed {
-        let before = known.iter().filter(|report| report.end <= period.start && record.owns(report));
-        status.previous_digest = before
-            .filter_map(|report| Some((report.end, report.digest.clone()?)))
-            .max()
-            .map(|(_, digest)| digest.into());
+        let before = || record.closed_last(known).and_then(|report| report.digest.as_deref());
+        status.previous_digest = just_closed.or_else(before).map(Into::into);
         let identity = Identity { kind: "ServiceReport", namespace: Some(&record.key.namespace), name };
         let digest = digest::of_report(identity, &spec(record, period, name, known), &status);
         status.short_digest = Some(digest::short(&digest));

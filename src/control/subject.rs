@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::Value;
 
 use crate::domain::conditions::{Remembered, Transition};
@@ -108,6 +109,15 @@ pub enum Action {
         status: Value,
         /// What to remember once it is written.
         written: Written,
+    },
+    /// Adds conditions to a closed report, whose other fields stay as they are.
+    Conditions {
+        /// The resourceVersion that they were computed from.
+        version: Box<str>,
+        /// The conditions that are added.
+        conditions: Vec<Condition>,
+        /// All conditions, to be remembered once they are written.
+        remembered: Vec<Remembered>,
     },
 }
 

@@ -68,6 +68,11 @@ pub struct Remembered {
 }
 
 impl Remembered {
+    /// Whether it is the condition of this type, and true.
+    pub fn is_true(&self, kind: &str) -> bool {
+        *self.kind == *kind && self.status == ConditionStatus::True
+    }
+
     /// What is remembered of the conditions of an object.
     pub fn from_conditions(conditions: &[Condition]) -> Vec<Self> {
         conditions

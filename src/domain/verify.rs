@@ -4,6 +4,7 @@
 //! noticed from the reports alone is a cut tail: the newest reports of a line, taken away together. That shows only
 //! against a digest that was exported before.
 
+mod correction;
 mod figures;
 mod record;
 
@@ -112,12 +113,14 @@ pub fn verify(reports: &[Value], inputs: &Inputs) -> Verification {
     let mut digests: Vec<String> = Vec::new();
     for ((namespace, name, is_service), records) in lines {
         let kind = if is_service { SubjectKind::Service } else { SubjectKind::ServiceLevelAgreement };
-        let (mut closed, open): (Vec<_>, Vec<_>) = records.into_iter().partition(Record::is_closed);
+        let (closed, open): (Vec<_>, Vec<_>) = records.into_iter().partition(Record::is_closed);
         found.open += open.len();
-        closed.sort_by(|one, other| one.order().cmp(&other.order()));
+        let closed = correction::in_order_of_closing(closed);
         digests.extend(closed.iter().filter_map(|record| record.status.digest.clone()));
         let problems = verify_line(&closed, &open, inputs);
-        let (Some(first), Some(last)) = (closed.first(), closed.last()) else { continue };
+        let (Some(first), Some(head)) = (closed.first(), closed.last()) else { continue };
+        // A correction of an older period may be the head.
+        let last = closed.iter().rfind(|record| !record.is_correction()).unwrap_or(head);
         found.lines.push(Line {
             kind,
             namespace,
@@ -125,7 +128,7 @@ pub fn verify(reports: &[Value], inputs: &Inputs) -> Verification {
             reports: closed.len(),
             first: first.spec.period.key.clone(),
             last: last.spec.period.key.clone(),
-            head: last.status.digest.clone(),
+            head: head.status.digest.clone(),
             problems,
         });
     }
@@ -148,14 +151,22 @@ fn verify_line(closed: &[Record<'_>], open: &[Record<'_>], inputs: &Inputs) -> V
         let mut add = |field: &str, message: String| problems.push(record.problem(field, message));
         record::check(record, &mut add);
         let before = check_link(closed, index, &by_digest, &mut followed, &mut add);
-        if let Some(before) = before {
-            check_gap(before, record, &mut add);
+        if record.is_correction() {
+            // Its period is that of the report it corrects.
+            correction::check(closed, index, &mut add);
+        } else {
+            if let Some(before) = before {
+                check_gap(before, record, &mut add);
+            }
+            record::check_start(before, record, &mut add);
         }
-        record::check_start(before, record, &mut add);
         figures::check(record, inputs, &mut add);
     }
+    correction::check_forks(closed, &mut problems);
     // Periods run on without a hole up to the report that is open.
-    if let (Some(last), Some(next)) = (closed.last(), open.iter().min_by_key(|record| record.start))
+    let regular = |record: &&Record<'_>| !record.is_correction();
+    if let (Some(last), Some(next)) =
+        (closed.iter().rfind(regular), open.iter().filter(regular).min_by_key(|record| record.start))
         && last.spec.subject.uid == next.spec.subject.uid
     {
         check_gap(last, next, &mut |field, message| problems.push(next.problem(field, message)));
@@ -163,7 +174,8 @@ fn verify_line(closed: &[Record<'_>], open: &[Record<'_>], inputs: &Inputs) -> V
     problems
 }
 
-/// Checks what a report says of the one closed before it; returns that one, as far as it is known.
+/// Checks what a report says of the one closed before it; returns that one, as far as it is known. Corrections in
+/// between are passed over: they are of a period that was closed already.
 fn check_link<'a, 'b>(
     closed: &'a [Record<'b>],
     index: usize,
@@ -174,11 +186,12 @@ fn check_link<'a, 'b>(
     const FIELD: &str = "status.previousDigest";
     let record = &closed[index];
     let earlier = &closed[..index];
+    let regular = || earlier.iter().rfind(|other| !other.is_correction());
     let Some(previous) = record.status.previous_digest.as_deref() else {
         // An agreement made anew with other terms begins a line of its own.
         let before = earlier.iter().rev().find(|other| other.spec.subject.uid == record.spec.subject.uid)?;
         add(FIELD, format!("is missing; the report closed before is {}", before.name));
-        return Some(before);
+        return regular();
     };
     match by_digest.get(previous) {
         None => {
@@ -192,21 +205,22 @@ fn check_link<'a, 'b>(
                 None => format!("is {previous}, which no report here has: the one before was deleted"),
             };
             add(FIELD, message);
-            earlier.last()
+            regular()
         }
         Some(&at) if at >= index => {
             add(FIELD, format!("names {}, which is not closed before this report", closed[at].name));
-            earlier.last()
+            regular()
         }
         Some(&at) => {
             if let Some(other) = followed.insert(at, index) {
                 add(FIELD, format!("names {}, which {} already follows: a fork", closed[at].name, closed[other].name));
             }
+            let before = closed[..=at].iter().rfind(|other| !other.is_correction())?;
             let is_restored = record.spec.reason.as_deref() == Some("Restored");
-            if closed[at].spec.subject.uid != record.spec.subject.uid && !is_restored {
-                add("spec.reason", format!("is not Restored, although {} is of another object", closed[at].name));
+            if !record.is_correction() && before.spec.subject.uid != record.spec.subject.uid && !is_restored {
+                add("spec.reason", format!("is not Restored, although {} is of another object", before.name));
             }
-            Some(&closed[at])
+            Some(before)
         }
     }
 }

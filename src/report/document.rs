@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::api::ServiceReport;
 use crate::api::agreement::Headline;
 use crate::api::report::{
-    Gap, Maintenance, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, SubjectKind,
+    Gap, Maintenance, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, SubjectKind, Superseded,
 };
 use crate::domain::digest;
 use crate::domain::maintenance::Announced;
@@ -69,6 +69,9 @@ pub struct Document {
     pub inputs: Option<ReportInputs>,
     /// The report that this one corrects.
     pub supersedes: Option<Superseded>,
+    /// Name of the report that corrects this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
     /// Digest of the report closed before.
     pub previous_digest: Option<String>,
     /// Digest of this report.
@@ -76,15 +79,6 @@ pub struct Document {
     /// The headline figures, for renderings.
     #[serde(skip)]
     pub headline: Option<Headline>,
-}
-
-/// A report that another one corrects.
-#[derive(Clone, Debug, Serialize)]
-pub struct Superseded {
-    /// Its name.
-    pub name: String,
-    /// Its digest.
-    pub digest: String,
 }
 
 /// What a report covers.
@@ -122,7 +116,8 @@ impl Document {
             }
             document.previous_digest = before.and_then(|before| before.digest);
             let digest = document.own_digest();
-            of_period.insert(report.period.key, Superseded { name: document.name.clone(), digest: digest.clone() });
+            of_period
+                .insert(report.period.key, Superseded { name: document.name.as_str().into(), digest: digest.clone() });
             document.digest = Some(digest);
             before = Some(document);
         }
@@ -176,6 +171,7 @@ impl Document {
             rolled_up: written.rolled_up,
             inputs: Some(ReportInputs { events: Some(replay.events as u64), ..written.inputs }),
             supersedes: None,
+            superseded_by: None,
             previous_digest: None,
             digest: None,
             headline: written.headline,
@@ -215,7 +211,8 @@ impl Document {
             rules_changed_omitted: status.rules_changed_omitted,
             rolled_up: status.rolled_up.unwrap_or_default(),
             inputs: status.inputs,
-            supersedes: None,
+            supersedes: report.spec.supersedes.clone(),
+            superseded_by: None,
             previous_digest: status.previous_digest,
             digest: status.digest,
             headline: status.headline,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::api::agreement::AgreementType;
-use crate::api::report::{ReportPeriod, Subject as ReportSubject};
+use crate::api::report::{ReportPeriod, Subject as ReportSubject, Superseded};
 use crate::api::service::{Criticality, Stage};
 use crate::api::values::LocalReference;
 use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
@@ -156,6 +156,8 @@ pub struct SeenReportSpec {
     #[allow(dead_code)]
     pub service_ref: LocalReference,
     pub period: ReportPeriod,
+    #[serde(default)]
+    pub supersedes: Option<Superseded>,
     #[serde(default)]
     pub reason: Option<String>,
 }

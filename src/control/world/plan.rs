@@ -7,8 +7,9 @@ use crate::api::ServiceLevelAgreementStatus;
 use crate::api::report::SubjectKind;
 use crate::api::service::State;
 use crate::control::agreement::{self, Obstacle, Shown};
+use crate::control::corrections::{last_report, plan_superseded};
 use crate::control::draft::{
-    Drafted, KEPT_MS, draft, keep_bounds, kept_ms, last_report, plan_reports, refresh_deadline, status_write,
+    Drafted, KEPT_MS, draft, keep_bounds, kept_ms, plan_reports, refresh_deadline, status_write,
 };
 use crate::control::record::{KnownReport, Record};
 use crate::control::report::{self, Judging};
@@ -189,6 +190,7 @@ impl World {
             batch.writes.push(status_write(Resource::Service, key.clone(), &entry.writing, &drafted));
             batch.transitions = drafted.transitions;
         }
+        plan_superseded(&entry.record, &known, now, &mut batch);
         let observed = status.availability.as_ref().is_some_and(|availability| availability.state != State::Unknown);
         let moving = status.availability.as_ref().is_some_and(|availability| {
             availability.ratio_30d.as_deref() != Some("100.0000")
@@ -263,6 +265,7 @@ impl World {
             batch.writes.push(status_write(Resource::Agreement, key.clone(), &entry.writing, &drafted));
             batch.transitions = drafted.transitions;
         }
+        plan_superseded(record, &known, now, &mut batch);
         let refresh = refresh_of(&status, &entry.writing, is_service_time(facts, now), now);
         let verdict = shown.judged.and_then(|judged| judged.verdict);
         let amendment = entry.waiting.as_ref().map(|_| period.end.min(now.plus_ms(AMENDMENT_RETRY_MS)));

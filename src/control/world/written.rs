@@ -66,6 +66,13 @@ impl World {
             (Action::Status { status, written, .. }, Resource::Report) => {
                 self.report_written(subject, write, status, written, version);
             }
+            (Action::Conditions { remembered, .. }, _) => {
+                let reports = self.reports_of(subject).into_iter().flatten();
+                for report in reports.filter(|report| report.key == write.key) {
+                    report.version = version.into();
+                    report.conditions.clone_from(remembered);
+                }
+            }
             (Action::Status { written, .. }, _) => {
                 if let Some(writing) = self.writing(subject) {
                     writing.version = version.into();
@@ -86,11 +93,13 @@ impl World {
         list.push(KnownReport {
             key: write.key.clone(),
             subject_uid: text("/spec/subject/uid").into(),
+            supersedes: None,
             is_restored: text("/spec/reason") == RESTORED,
             start,
             end,
             phase: None,
             result: None,
+            previous_digest: None,
             digest: None,
             version: version.into(),
             sequence: 0,
@@ -118,6 +127,7 @@ impl World {
         report.fingerprint = written.fingerprint;
         report.conditions.clone_from(&written.conditions);
         report.result = text("result").map(Into::into);
+        report.previous_digest = text("previousDigest").map(Into::into);
         report.digest = text("digest").map(Into::into);
         report.phase = text("phase").and_then(|phase| serde_json::from_value(phase.into()).ok());
         let number = |path: &str| status.pointer(path).and_then(serde_json::Value::as_i64).unwrap_or(0);

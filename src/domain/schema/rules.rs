@@ -56,6 +56,14 @@ const TWINS: &[(&str, Twin)] = &[
     ("self.metadata.name.size() <= 48", |object| name_of(object).chars().count() <= 48),
     ("self.metadata.name.size() <= 200", |object| name_of(object).chars().count() <= 200),
     ("!self.metadata.name.startsWith('its-')", |object| !name_of(object).starts_with("its-")),
+    ("!has(self.spec.supersedes) || self.spec.supersedes.name != self.metadata.name", |report| {
+        let superseded = &report["spec"]["supersedes"];
+        superseded.is_null() || superseded["name"] != report["metadata"]["name"]
+    }),
+    ("!has(self.spec.supersedes) || self.metadata.name.matches('-r([2-9]|[1-9][0-9]+)$')", |report| {
+        report["spec"]["supersedes"].is_null() || matches("-r([2-9]|[1-9][0-9]+)$", name_of(report)) == Some(true)
+    }),
+    ("!has(self.supersedes) || has(self.reason)", |spec| spec["supersedes"].is_null() || !spec["reason"].is_null()),
     ("!has(self.dependencies) || self.dependencies.all(d, !self.components.exists(c, c.name == d.name))", |spec| {
         are_apart(&spec["dependencies"], &spec["components"])
     }),

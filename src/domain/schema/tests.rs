@@ -178,6 +178,17 @@ const SAMPLES: &[(&str, &str, &str)] = &[
         r#"{"metadata": {"name": "a"}}"#,
         r#"{"metadata": {"name": "a12345678901234567890123456789012345678901234567x"}}"#,
     ),
+    (
+        "!has(self.spec.supersedes) || self.spec",
+        r#"{"metadata": {"name": "a-r2"}, "spec": {"supersedes": {"name": "a"}}}"#,
+        r#"{"metadata": {"name": "a-r2"}, "spec": {"supersedes": {"name": "a-r2"}}}"#,
+    ),
+    (
+        "!has(self.spec.supersedes) || self.metadata",
+        r#"{"metadata": {"name": "a-r10"}, "spec": {"supersedes": {"name": "a"}}}"#,
+        r#"{"metadata": {"name": "a-r1"}, "spec": {"supersedes": {"name": "a"}}}"#,
+    ),
+    ("!has(self.supersedes)", r#"{"supersedes": {}, "reason": "x"}"#, r#"{"supersedes": {}}"#),
     ("!self.metadata.name.startsWith", r#"{"metadata": {"name": "it"}}"#, r#"{"metadata": {"name": "its-a"}}"#),
     (
         "!has(self.dependencies)",

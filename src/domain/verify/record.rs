@@ -36,7 +36,12 @@ impl Record<'_> {
         self.status.phase == Some(Phase::Closed) || self.status.digest.is_some()
     }
 
-    /// What sorts reports by their closing.
+    /// Whether it corrects another report.
+    pub fn is_correction(&self) -> bool {
+        self.spec.supersedes.is_some()
+    }
+
+    /// What sorts reports by their periods.
     pub fn order(&self) -> (Instant, &str) {
         (self.start, &self.name)
     }
@@ -120,10 +125,8 @@ fn check_names(record: &Record<'_>, add: &mut impl FnMut(&str, String)) {
     let rest = record.name.strip_prefix(&plain);
     let uid = digest::of_value(&Value::String(subject.uid.clone()));
     let own = format!("-{}", &uid["sha256:".len().."sha256:".len() + 5]);
-    let is_known = rest.is_some_and(|rest| {
-        let rest = rest.strip_prefix(&own).unwrap_or(rest);
-        rest.is_empty() || rest.strip_prefix("-r").is_some_and(|number| number.parse::<u32>().is_ok())
-    });
+    // How the name of a correction goes on is checked against that of the report before it.
+    let is_known = record.is_correction() || rest.is_some_and(|rest| rest.is_empty() || *rest == own);
     if !is_known {
         add("metadata.name", format!("does not fit its subject and period; it would be {plain}"));
     }

@@ -66,6 +66,38 @@ fn reports_are_chosen_by_name_period_agreement_and_namespace() {
     assert_eq!((empty.code, empty.err.as_str()), (0, "No reports found.\n"));
 }
 
+/// The newest report is the period's figure; one that it corrects is printed as such, if it is asked for.
+#[test]
+fn of_a_corrected_period_the_newest_report_is_printed() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reports/reports.yaml");
+    let mut list: serde_json::Value = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut correction = list["items"][0].clone();
+    let name = correction["metadata"]["name"].as_str().unwrap().to_owned();
+    correction["metadata"]["name"] = format!("{name}-r2").into();
+    correction["spec"]["supersedes"] = serde_json::json!({"name": name, "digest": correction["status"]["digest"]});
+    correction["spec"]["reason"] = "both parties excluded an outage".into();
+    correction["status"]["digest"] = "sha256:cc".into();
+    list["items"].as_array_mut().unwrap().push(correction);
+    let report = |list: &serde_json::Value, arguments: &[&str]| {
+        let ran = assize_with_input(&[&["report", "-f", "-"], arguments].concat(), &list.to_string());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        ran.out
+    };
+    let all = report(&list, &[]);
+    assert!(all.contains("billing-silver-2026-09-r2 ") && !all.contains("billing-silver-2026-09 "), "{all}");
+    let markdown = report(&list, &["--period", "2026-09", "-o", "markdown"]);
+    assert!(markdown.contains("| Corrects | billing-silver-2026-09 ("), "{markdown}");
+    let old = report(&list, &["billing-silver-2026-09"]);
+    assert!(old.lines().nth(1).unwrap().ends_with("Superseded"), "{old}");
+    let old = report(&list, &["billing-silver-2026-09", "-o", "markdown"]);
+    assert!(old.contains("these figures do not stand any more"), "{old}");
+    let old: serde_json::Value = serde_json::from_str(&report(&list, &[&name, "-o", "json"])).unwrap();
+    assert_eq!(old["supersededBy"], "billing-silver-2026-09-r2");
+    // A correction that is not closed yet corrects nothing.
+    list["items"][2]["status"] = serde_json::Value::Null;
+    assert!(report(&list, &[]).contains("billing-silver-2026-09 "));
+}
+
 #[test]
 fn a_wrong_line_of_a_log_is_named() {
     let ran = assize_with_input(&["replay", "-f", "reports/objects.yaml", "--events", "-"], "\n{\"at\": 3}\n");

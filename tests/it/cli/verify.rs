@@ -114,6 +114,118 @@ fn a_cut_tail_shows_against_an_exported_head_alone() {
     assert!(ran.code == 1 && ran.out.contains("the end of its line was cut off"), "{}", ran.out);
 }
 
+/// What both parties said when they agreed about July after its closing.
+const REASON: &str = "the outage of the 12th was agreed to be planned";
+
+/// The fixture with July corrected: beside its report, and closed after that of `after`.
+fn corrected(after: &str) -> Value {
+    let mut list = fixture();
+    correct(&mut list, "checkout-gold-2026-07", after);
+    list
+}
+
+/// Adds a correction of a report, closed after that of `after`; what was closed later follows it.
+fn correct(list: &mut Value, name: &str, after: &str) -> String {
+    let original = named(list, name).clone();
+    let digest_of = |list: &mut Value, name: &str| named(list, name)["status"]["digest"].clone();
+    let previous = digest_of(list, after);
+    let (base, revision) = name.rsplit_once("-r").map_or((name, 1), |(base, number)| (base, number.parse().unwrap()));
+    let made = format!("{base}-r{}", revision + 1);
+    let mut correction = original.clone();
+    correction["metadata"]["name"] = made.as_str().into();
+    correction["spec"]["supersedes"] = json!({"name": name, "digest": original["status"]["digest"]});
+    correction["spec"]["reason"] = REASON.into();
+    correction["status"]["previousDigest"] = previous.clone();
+    digest_anew(&mut correction);
+    items(list).push(correction);
+    // Of the digests, only those that follow change.
+    let (mut before, mut last) = (previous, made.clone());
+    loop {
+        let next = items(list)
+            .iter_mut()
+            .find(|item| item["status"]["previousDigest"] == before && item["metadata"]["name"] != last.as_str());
+        let Some(next) = next else { return made };
+        before = next["status"]["digest"].clone();
+        let name = next["metadata"]["name"].as_str().unwrap().to_owned();
+        let digest = digest_of(list, &last);
+        let next = named(list, &name);
+        next["status"]["previousDigest"] = digest;
+        digest_anew(next);
+        last = name;
+    }
+}
+
+/// M-93: a correction repeats a period, and stands in the chain where it was closed.
+#[test]
+fn a_correction_is_verified_where_it_was_closed() {
+    for after in ["checkout-gold-2026-07", "checkout-gold-2026-08", "checkout-gold-2026-09"] {
+        let mut list = corrected(after);
+        let told = |list: &Value| {
+            let ran = assize_with_input(&["verify", "-f", "-", "-o", "json"], &list.to_string());
+            assert_eq!(ran.code, 0, "after {after}: {}", ran.out);
+            let told: Value = serde_json::from_str(&ran.out).unwrap();
+            let mut lines = told["lines"].as_array().unwrap().iter();
+            lines.find(|line| line["name"] == "checkout-gold").unwrap().clone()
+        };
+        let line = told(&list);
+        assert_eq!((&line["first"], &line["last"]), (&json!("2026-05"), &json!("2026-09")));
+        if after.ends_with("09") {
+            assert_eq!(line["head"], named(&mut list, "checkout-gold-2026-07-r2")["status"]["digest"]);
+        }
+        assert_eq!(
+            correct(&mut list, "checkout-gold-2026-07-r2", "checkout-gold-2026-07-r2"),
+            "checkout-gold-2026-07-r3"
+        );
+        assert_eq!(told(&list)["reports"], line["reports"].as_u64().unwrap() + 1);
+    }
+}
+
+/// Each with its digest made anew, as a forger would.
+#[test]
+fn a_forged_correction_is_named_with_what_is_wrong() {
+    let elsewhere = "sha256:51c0a9e2b7d3f4056172839405a6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e";
+    let rows = [
+        ("/spec/supersedes/digest", json!(elsewhere), "spec.supersedes.digest: is sha256:51c0"),
+        ("/spec/supersedes/name", json!("checkout-gold-2026-04"), "spec.supersedes.name: names checkout-gold-2026-04"),
+        ("/spec/supersedes/name", json!("checkout-gold-2026-06"), "spec.period: is not that of checkout-gold-2026-06"),
+        ("/spec/reason", json!(""), "spec.reason: is missing"),
+        ("/spec/subject/uid", json!("another"), "spec.subject: is not that of checkout-gold-2026-07"),
+        ("/spec/serviceRef/name", json!("search"), "spec.serviceRef: is not that of"),
+        ("/status/ledger/sequence", json!(77), "status.ledger: is not that of checkout-gold-2026-07"),
+        ("/status/previousDigest", json!(elsewhere), "status.previousDigest: is sha256:51c0"),
+        ("/spec/supersedes", Value::Null, "metadata.name: does not fit its subject and period"),
+    ];
+    for (place, forged, expected) in rows {
+        let mut list = corrected("checkout-gold-2026-09");
+        let correction = named(&mut list, "checkout-gold-2026-07-r2");
+        *correction.pointer_mut(place).unwrap() = forged;
+        digest_anew(correction);
+        let ran = verify(&list);
+        assert_eq!(ran.code, 1, "{place}");
+        assert!(ran.out.contains(&format!("shop/checkout-gold-2026-07-r2: {expected}")), "{place}: {}", ran.out);
+        assert!(!ran.out.contains("no report covers"), "{place}: {}", ran.out);
+    }
+    let mut list = corrected("checkout-gold-2026-09");
+    let mut twice = named(&mut list, "checkout-gold-2026-07-r2").clone();
+    twice["metadata"]["name"] = "checkout-gold-2026-07-r3".into();
+    digest_anew(&mut twice);
+    items(&mut list).push(twice);
+    let ran = verify(&list);
+    for expected in [
+        "r3: metadata.name: is not checkout-gold-2026-07-r2",
+        "r3: spec.supersedes.name: names checkout-gold-2026-07, which checkout-gold-2026-07-r2 corrects already",
+        "which checkout-gold-2026-07-r2 already follows: a fork",
+    ] {
+        assert!(ran.code == 1 && ran.out.contains(expected), "{expected}: {}", ran.out);
+    }
+    let mut list = corrected("checkout-gold-2026-08");
+    remove(&mut list, "checkout-gold-2026-07");
+    assert!(verify(&list).out.contains("r2: spec.supersedes.name: names checkout-gold-2026-07, which is no report"));
+    let mut list = corrected("checkout-gold-2026-08");
+    remove(&mut list, "checkout-gold-2026-07-r2");
+    assert!(verify(&list).out.contains("shop/checkout-gold-2026-09: status.previousDigest: is sha256"));
+}
+
 /// A linear congruential generator of a fixed seed: the same edits in every run.
 struct Seeded(u64);
 
@@ -203,13 +315,13 @@ fn tamper(list: &mut Value, seed: &mut Seeded) -> String {
     }
 }
 
-/// S6, sampled: 100 random edits, deletions, swaps and truncations, all of them found.
+/// S6, sampled: 150 random edits, deletions, swaps and truncations, all of them found.
 #[test]
 fn random_tampering_is_found() {
-    let whole = fixture();
+    let (whole, with_correction) = (fixture(), corrected("checkout-gold-2026-08"));
     let mut seed = Seeded(20_000);
-    for round in 0..100 {
-        let mut list = whole.clone();
+    for round in 0..150 {
+        let mut list = if round < 100 { whole.clone() } else { with_correction.clone() };
         let done = tamper(&mut list, &mut seed);
         let ran = verify(&list);
         assert_eq!(ran.code, 1, "round {round}, {done}: {}", ran.out);

@@ -24,6 +24,7 @@ macro_rules! on_both_servers {
 mod chain;
 mod clocks;
 mod components;
+mod corrections;
 mod dependencies;
 mod evidence;
 mod flapping;

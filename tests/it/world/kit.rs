@@ -100,12 +100,6 @@ impl Cluster {
         self.world = World::default();
     }
 
-    /// The reports as they are stored.
-    pub fn reports(&self) -> Vec<Value> {
-        let kind = number(&Stream::Reports);
-        self.objects.iter().filter(|((other, _), _)| *other == kind).map(|(_, report)| report.clone()).collect()
-    }
-
     /// How many of three endpoints of a core Service are ready.
     pub fn endpoints(&mut self, service: &str, ready: usize) {
         let endpoint = |index: usize| {
@@ -173,6 +167,7 @@ impl Cluster {
                             self.objects.insert((number(&Stream::Versions), name), body.clone());
                         }
                         Action::Create { body } => self.store(&name, body),
+                        Action::Conditions { conditions, .. } => self.add_conditions(&name, &json!(conditions)),
                         Action::Status { status, .. } => {
                             if write.resource == Resource::Report {
                                 self.store(&name, &json!({"status": status}));
@@ -184,6 +179,15 @@ impl Cluster {
                 self.world.written(&Outcome { batch, versions, failure: None }, self.now);
             }
         }
+    }
+
+    /// Adds conditions to a closed report.
+    fn add_conditions(&mut self, name: &str, added: &Value) {
+        let key = (number(&Stream::Reports), name.to_owned());
+        let mut status = self.objects[&key]["status"].clone();
+        status["conditions"].as_array_mut().expect("a list").extend(added.as_array().expect("a list").clone());
+        self.store(name, &json!({"status": status}));
+        self.statuses.insert(("ServiceReport", name.to_owned()), status);
     }
 
     /// Stores a part of a report, and measures it.
@@ -200,6 +204,19 @@ impl Cluster {
     /// The status of an object as it was written last.
     pub fn status(&self, kind: &'static str, name: &str) -> &Value {
         self.statuses.get(&(kind, name.to_owned())).unwrap_or(&Value::Null)
+    }
+}
+
+impl Cluster {
+    /// A report as it is stored.
+    pub fn report(&self, name: &str) -> &Value {
+        self.objects.get(&(number(&Stream::Reports), name.to_owned())).unwrap_or(&Value::Null)
+    }
+
+    /// All reports as they are stored.
+    pub fn reports(&self) -> Vec<Value> {
+        let reports = self.objects.iter().filter(|((kind, _), _)| *kind == number(&Stream::Reports));
+        reports.filter(|(_, report)| report["kind"] == "ServiceReport").map(|(_, report)| report.clone()).collect()
     }
 }
 

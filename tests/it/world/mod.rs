@@ -1,6 +1,7 @@
 //! The ledger's bounds over long times, by the plan of the operator itself.
 
 mod closing;
+mod corrections;
 mod kit;
 
 use assize::control::streams::Stream;
