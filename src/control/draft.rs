@@ -139,7 +139,7 @@ fn plan_report(
     just_closed: Option<&str>,
     batch: &mut Batch,
 ) -> Option<Box<str>> {
-    if !hours_are_known(judging.facts, Interval { from: period.start, to: period.end }) {
+    if !hours_are_known(judging.facts, judging.now.min(period.end.minus_ms(1))) {
         return None;
     }
     let record = judging.record;

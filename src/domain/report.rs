@@ -285,10 +285,11 @@ fn parts(terms: &Versions<Terms>, created: Instant, window: Interval) -> Vec<(In
         .collect()
 }
 
-/// Whether the calendars of the service hours that are agreed within a span are known; without them it is not judged.
-pub fn hours_are_known(facts: Facts<'_>, span: Interval) -> bool {
-    let mut calendars = facts.terms.within(span).filter_map(|(_, version)| version.value.calendar.as_ref());
-    calendars.all(|name| facts.calendars.contains_key(name))
+/// Whether the calendar of the service hours agreed at an instant is known; without it nothing is judged. One that an
+/// amendment took out of the terms is not waited for: nothing may ever bring it.
+pub fn hours_are_known(facts: Facts<'_>, at: Instant) -> bool {
+    let calendar = facts.terms.at(at).and_then(|version| version.value.calendar.as_ref());
+    calendar.is_none_or(|name| facts.calendars.contains_key(name))
 }
 
 /// The service hours within a span: of each version of the calendar in its own time. Without calendar: always.

@@ -312,6 +312,24 @@ fn a_period_is_closed_although_its_calendar_was_deleted() {
     }
 }
 
+/// A calendar that was misspelt and never there does not keep the report of the period back once it is corrected.
+#[test]
+fn a_period_is_reported_although_its_first_calendar_was_never_there() {
+    let mut cluster = month(|cluster| {
+        office(cluster, "18:00");
+        cluster.put(&Stream::Agreements, "gold", agreement("99.9", Some("offce")));
+    });
+    assert_eq!(cluster.status("ServiceReport", "gold-2025-11"), &Value::Null);
+    cluster.at(day("2025-11-06"));
+    cluster.put(&Stream::Agreements, "gold", agreement("99.9", Some("office")));
+    pass(&mut cluster, "2025-11-06");
+    assert_eq!(report(&cluster, "gold-2025-11")["phase"], "Open");
+    pass(&mut cluster, "2025-12-01");
+    pass(&mut cluster, "2025-12-02");
+    assert_eq!(report(&cluster, "gold-2025-11")["phase"], "Closed");
+    assert_verified(&cluster);
+}
+
 /// Who takes over judges each part by its own terms, also targets that the agreement has no more.
 #[test]
 fn an_amended_agreement_keeps_its_parts_when_another_takes_over() {
