@@ -81,6 +81,11 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::service::State;
+    use crate::control::record::WrittenLine;
+    use crate::domain::agreement::Terms;
+    use crate::domain::reason::Reason;
+    use crate::domain::version::{Version, Versions};
     use crate::observe::facts::ObjectKey;
 
     fn report(month: i64, uid: &str, is_restored: bool) -> KnownReport {
@@ -120,5 +125,20 @@ mod tests {
         assert_eq!(formers("d", false, &reports), [""; 0]);
         let anew = [report(1, "a", false), report(1, "b", false), report(2, "b", false)];
         assert_eq!(formers("c", true, &anew), ["b"], "what had a line of its own keeps it");
+    }
+
+    /// The Lease says as much while nothing is written yet: who takes over next must not lose what was proved before.
+    #[test]
+    fn what_is_not_written_begins_where_the_proof_of_the_leader_before_ends() {
+        let at = Instant::from_ms;
+        let up = |ms| Entry::live(at(ms), State::Up, None, Reason::AllCriticalReady);
+        let version = Version { since: at(0), digest: "d".into(), value: Arc::new(Terms::implicit("checkout")) };
+        let (key, terms) = (ObjectKey::new("shop", "checkout"), Versions::starting_with(version));
+        let mut record = Record::new(SubjectKind::Service, key, "a", at(0), "checkout".into(), terms);
+        let ledger =
+            vec![WrittenLine { target: record.lines[0].target.clone(), entries: vec![up(10)], rolled: Vec::new() }];
+        record.lines[0].timeline = Arc::new(Timeline::from_entries(vec![up(90_000)]));
+        let reports = [KnownReport { ledger, ..report(1, "a", false) }];
+        assert_eq!(record.restore(&reports, Some(at(60_000))), Some(at(60_000)));
     }
 }

@@ -243,6 +243,8 @@ impl Record {
             let until = last.at.plus_ms(1).max(observed_until.unwrap_or(last.at));
             let mut joined = join(written.clone(), until, &line.timeline);
             let said = joined.entries() == written.entries();
+            // Up to there the ledger says everything, however long ago its last entry is.
+            let unwritten = joined.entries().get(written.entries().len()).map_or(last.at, |entry| entry.at);
             joined.set_rolled(rolled);
             line.timeline = Arc::new(joined);
             line.written = Some(fingerprint(&written));
@@ -250,7 +252,7 @@ impl Record {
                 continue;
             }
             self.grown = true;
-            written_until = Some(written_until.map_or(last.at, |before| before.min(last.at)));
+            written_until = Some(written_until.map_or(unwritten, |before| before.min(unwritten)));
         }
         written_until
     }

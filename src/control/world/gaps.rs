@@ -187,7 +187,7 @@ impl World {
         instants.sort_unstable();
         instants.dedup();
         let mut names: Vec<Option<Arc<[Arc<str>]>>> = Vec::new();
-        self.for_each_line(key, &mut |line| {
+        self.for_each_line(key, gap.span.from, &mut |line| {
             if !names.contains(&line.components) {
                 names.push(line.components.clone());
             }
@@ -231,7 +231,7 @@ impl World {
         }
         self.remember_since(key, gap);
         let filling: Vec<(Option<Arc<[Arc<str>]>>, Timeline)> = names.into_iter().zip(found).collect();
-        self.for_each_line(key, &mut |line| {
+        self.for_each_line(key, gap.span.from, &mut |line| {
             let found = filling.iter().find(|(names, _)| *names == line.components).map(|(_, found)| found);
             found.is_some_and(|found| Arc::make_mut(&mut line.timeline).fill(found, gap.span, gap.reason))
         });
@@ -272,13 +272,14 @@ impl World {
         always(if held { now } else { Member { state: State::Unknown, reason: gap.reason } })
     }
 
-    /// The lines of a service and of its agreements; `change` says whether it changed one.
+    /// The lines of a service and of its agreements; `change` says whether it changed one, from `from` on.
     pub(super) fn for_each_line(
         &mut self,
         key: &ObjectKey,
+        from: Instant,
         change: &mut dyn FnMut(&mut crate::control::record::Line) -> bool,
     ) {
-        let mut changed: Vec<(Subject, Option<Instant>)> = Vec::new();
+        let mut changed: Vec<Subject> = Vec::new();
         let mut look = |subject: Subject, record: &mut crate::control::record::Record| {
             let mut any = false;
             for line in &mut record.lines {
@@ -286,8 +287,7 @@ impl World {
             }
             if any {
                 record.grown = !record.is_as_written();
-                let first = record.lines.iter().filter_map(|line| line.timeline.last()).map(|last| last.at).min();
-                changed.push((subject, first));
+                changed.push(subject);
             }
         };
         if let Some(entry) = self.services.get_mut(key) {
@@ -298,10 +298,8 @@ impl World {
                 look(Subject::Agreement(agreement.clone()), record);
             }
         }
-        for (subject, first) in changed {
-            if let Some(first) = first {
-                self.unwritten.note(&subject, first);
-            }
+        for subject in changed {
+            self.unwritten.note(&subject, from);
             self.queue.mark(subject);
         }
     }

@@ -48,7 +48,7 @@ impl World {
             let mut waiting = VecDeque::from([service]);
             while let Some(key) = waiting.pop_front() {
                 let mut began = false;
-                self.for_each_line(&key, &mut |line| {
+                self.for_each_line(&key, at, &mut |line| {
                     let noted = Arc::make_mut(&mut line.timeline).note_detection_lag(at, lag_ms);
                     began |= noted;
                     noted
