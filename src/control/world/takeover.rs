@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::api::service::{ComponentStatus, State};
 use crate::control::gaps::{ComponentKey, Next, OpenGap};
 use crate::control::streams::Stream;
+use crate::domain::inference::Piece;
 use crate::domain::readiness::Observation;
 use crate::domain::reason::Reason;
 use crate::domain::time::{Instant, Interval};
@@ -94,11 +95,14 @@ impl World {
             let Some(pieces) = gap.pieces.get(&(service.clone(), index)) else { continue };
             let name = &tracker.rules().components[index].name;
             let state = tracker.members()[index].member.state;
+            // What nothing proves bears the source of its stream, too.
+            let is_live =
+                |piece: &Piece| piece.source == Source::Live && !matches!(piece.observation, Observation::Unknown(_));
             let since = match &pieces[..] {
-                [only] if only.source == Source::Live => {
+                [only] if is_live(only) => {
                     shown.iter().find(|(other, was, _)| other == name && *was == state).map(|(_, _, since)| *since)
                 }
-                [.., last] if last.source == Source::Live => Some(last.at),
+                [.., last] if is_live(last) => Some(last.at),
                 _ => None,
             };
             if let Some(since) = since {
