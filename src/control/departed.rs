@@ -25,12 +25,12 @@ pub struct Departed {
     pub writing: Writing,
 }
 
-/// The reports of a line that are not closed, with their periods.
+/// The reports of a line that are not closed, with their periods. A correction is not the operator's to finish.
 pub fn left_open<'a>(
     record: &'a Record,
     known: &'a [KnownReport],
 ) -> impl Iterator<Item = (&'a KnownReport, Period)> + 'a {
-    let open = known.iter().filter(|report| report.digest.is_none() && record.owns(report));
+    let open = known.iter().filter(|report| report.is_left_open() && record.owns(report));
     open.filter_map(|report| {
         let spec: Value = serde_json::from_str(report.spec.as_deref()?).ok()?;
         let key = PeriodKey::parse(spec.pointer("/period/key")?.as_str()?).ok()?;
@@ -40,7 +40,7 @@ pub fn left_open<'a>(
 
 /// When the subject of these reports was deleted, as the ledger of the newest one says.
 pub fn departed_at<'a>(reports: impl Iterator<Item = &'a KnownReport>) -> Option<Instant> {
-    let newest = reports.max_by_key(|report| report.start)?;
+    let newest = reports.max_by_key(|report| (report.start, !report.ledger.is_empty()))?;
     let last = newest.ledger.iter().filter_map(|line| line.entries.last());
     last.filter(|entry| is_end(entry)).map(|entry| entry.at).max()
 }
@@ -48,6 +48,13 @@ pub fn departed_at<'a>(reports: impl Iterator<Item = &'a KnownReport>) -> Option
 /// Whether an entry says that the subject was deleted.
 pub fn is_end(entry: &Entry) -> bool {
     entry.reason == Some(Reason::SubjectDeleted)
+}
+
+impl KnownReport {
+    /// Whether it waits for the end of its period, as no correction does.
+    pub fn is_left_open(&self) -> bool {
+        self.digest.is_none() && self.supersedes.is_none()
+    }
 }
 
 impl Record {

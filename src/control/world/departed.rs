@@ -72,7 +72,7 @@ impl World {
             if !is_listed(if is_agreement { Stream::Agreements } else { Stream::Services }) {
                 continue;
             }
-            let open = reports.iter().filter(|report| report.digest.is_none());
+            let open = reports.iter().filter(|report| report.is_left_open());
             let left = open.filter(|report| !self.is_led(*kind, key, report));
             found.extend(left.map(|report| (is_agreement, key.clone(), report.subject_uid.clone())));
         }
