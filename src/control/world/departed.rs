@@ -135,10 +135,10 @@ impl World {
     /// What a subject that is gone saw goes to the one that goes on with its line.
     pub(super) fn go_on_with_departed(&mut self, key: &ObjectKey) {
         let Some(record) = self.agreements.get(key).and_then(|entry| entry.record.as_ref()) else { return };
-        let goes_on = |uid: &str| *record.uid == *uid || record.former.iter().any(|former| **former == *uid);
         let is_of = |departed: &Departed| departed.record.kind == record.kind && departed.record.key == *key;
-        let taken = self.departed.iter().filter(|(uid, departed)| goes_on(uid) && is_of(departed));
-        let taken: Vec<Arc<str>> = taken.map(|(uid, _)| uid.clone()).collect();
+        let line = std::iter::once(&record.uid).chain(&record.former);
+        let known = line.filter_map(|uid| self.departed.get_key_value(&**uid));
+        let taken: Vec<Arc<str>> = known.filter(|(_, departed)| is_of(departed)).map(|(uid, _)| uid.clone()).collect();
         if taken.is_empty() {
             return;
         }

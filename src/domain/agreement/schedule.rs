@@ -35,6 +35,10 @@ impl<'a> Schedule<'a> {
 
     /// Takes in rules that are accepted at an instant. Of several in one period the last one counts.
     fn amend(&mut self, accepted: Instant, rules: &'a PeriodRules) {
+        if self.changes.last().map_or(self.first, |(_, last)| last) == rules {
+            // Most amendments change no period, and a schedule is made for each judgement.
+            return;
+        }
         // At a boundary nothing of the period that begins has passed.
         let before = accepted.minus_ms(1);
         let waiting = self.changes.last().is_some_and(|(since, _)| *since > before);
