@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::objects::{LedgerEntry, assert_conserved, ledger, states};
@@ -110,11 +110,17 @@ impl Drop for Process {
 impl Process {
     /// Starts the operator that is shipped; its files are in `folder`.
     fn start(rig: &Rig, folder: &Path, name: &str, lease_duration: &str) -> Self {
+        Self::start_skewed(rig, folder, name, lease_duration, 0)
+    }
+
+    /// Its wall clock is off by so much.
+    fn start_skewed(rig: &Rig, folder: &Path, name: &str, lease_duration: &str, offset_ms: i64) -> Self {
         let kubeconfig = folder.join(name);
         std::fs::write(&kubeconfig, rig.kubeconfig(name)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_assize"))
             .args(["run", "--metrics-address=127.0.0.1:0", "--lease-duration", lease_duration])
             .args(["--lease-name", &rig.lease_name(), "--namespace", &rig.namespace, "--identity", name])
+            .arg(format!("--test-clock-offset-ms={offset_ms}"))
             .env("KUBECONFIG", kubeconfig)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -196,8 +202,12 @@ async fn what_a_zombie_writes_late_changes_no_figure() {
 /// A Lease of 15 s that nobody renews, and then some.
 const TAKEOVER: Duration = Duration::from_secs(40);
 
+/// Wall clocks of the replicas, which lead one after the other: right, ten minutes ahead, ten minutes behind.
+const OFFSETS_MS: [i64; 3] = [0, 600_000, -600_000];
+
 /// Over many rounds, with two replicas and the Lease of an installation: the leader is killed, or stands still for
-/// 40 s, while the service changes; nothing is unknown, and nothing is counted twice. `ROUNDS` says how many.
+/// 40 s, while the service changes, and no two clocks agree; nothing is unknown, and nothing is counted twice. `ROUNDS`
+/// says how many.
 #[tokio::test]
 #[ignore = "takes about half a minute a round; tests/verify runs it"]
 #[allow(clippy::disallowed_methods, reason = "only how much is tested")]
@@ -212,7 +222,8 @@ async fn two_replicas_lose_no_second_over_many_rounds() {
     let mut expected = vec!["Up"];
     for round in 1..=rounds {
         let name = format!("r{round}");
-        let standby = Process::start(&rig, folder.path(), &name, "15s");
+        let offset_ms = OFFSETS_MS[round % OFFSETS_MS.len()];
+        let standby = Process::start_skewed(&rig, folder.path(), &name, "15s", offset_ms);
         rig.settle(&name).await;
         // Long enough to have listed everything, and seen one renewal.
         tokio::time::sleep(Duration::from_secs(8)).await;
@@ -223,7 +234,7 @@ async fn two_replicas_lose_no_second_over_many_rounds() {
             leader.0.kill().unwrap();
         }
         let (ready, state) = if round % 2 == 1 { (0, "Down") } else { (3, "Up") };
-        rig.endpoints("api", ready, 3).await;
+        let (from, to) = rig.endpoints("api", ready, 3).await;
         let leads = |lease: &Value| lease["spec"]["holderIdentity"] == name.as_str();
         rig.wait_within(TAKEOVER, "Lease", &rig.lease_name(), "the standby leads", leads).await;
         let shows = |object: &Value| object["status"]["current"]["state"] == state;
@@ -242,6 +253,11 @@ async fn two_replicas_lose_no_second_over_many_rounds() {
             entries.map(|entry| entry.state).eq(expected.iter().copied())
         };
         rig.wait_within(TAKEOVER, "Report", &report, &format!("round {round}: {expected:?}"), whole).await;
-        assert_conserved(&rig.open_report("gold").await);
+        let report = rig.open_report("gold").await;
+        assert_conserved(&report);
+        // Dates of answers have whole seconds: a replica with a wrong clock knows the time to one second.
+        let at = ledger(&report).last().unwrap().at;
+        let from = from - SignedDuration::from_secs(1);
+        assert!(between(at, from, to), "round {round}: {at} is not between {from} and {to}");
     }
 }
