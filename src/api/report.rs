@@ -293,6 +293,9 @@ pub struct ReportPart {
     pub to: String,
     /// Digest of the terms in force.
     pub terms_digest: String,
+    /// Name of the calendar of the service hours, if there never was one of that name: nothing is known of the part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_calendar: Option<String>,
     /// Figures of each target.
     pub targets: Vec<TargetFigures>,
 }

@@ -58,6 +58,13 @@ impl Writer {
                     tracing::error!(message, "failed to keep a version: grant create on controllerrevisions");
                     versions.push(Box::default());
                 }
+                // It must not keep back what was measured.
+                Err(reason)
+                    if matches!(write.action, Action::Conditions { .. }) && reason != WriteFailure::NotLeader =>
+                {
+                    tracing::error!(report = %write.key, ?reason, "failed to say that a report is superseded");
+                    versions.push(Box::default());
+                }
                 Err(reason) => {
                     failure = Some(reason);
                     break;

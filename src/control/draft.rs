@@ -10,7 +10,7 @@ use crate::domain::digest::without_nulls;
 use crate::domain::limits::REPORT_BYTES;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::period::Period;
-use crate::domain::report::{Calendars, Facts, hours_are_known};
+use crate::domain::report::{Calendars, Facts};
 use crate::domain::service::ServiceRules;
 use crate::domain::time::{Instant, Interval};
 use crate::domain::timeline::Bounds;
@@ -139,9 +139,6 @@ fn plan_report(
     just_closed: Option<&str>,
     batch: &mut Batch,
 ) -> Option<Box<str>> {
-    if !hours_are_known(judging.facts, judging.now.min(period.end.minus_ms(1))) {
-        return None;
-    }
     let record = judging.record;
     let key = ObjectKey::new(record.key.namespace.clone(), name);
     let ours = known.iter().find(|report| report.key == key);

@@ -112,6 +112,8 @@ pub struct JudgedPart {
     pub span: Interval,
     /// Digest of the terms.
     pub terms_digest: Arc<str>,
+    /// The calendar of its service hours, if that is not known.
+    pub missing_calendar: Option<Arc<str>>,
     /// Its targets, in order.
     pub targets: Vec<JudgedTarget>,
     /// Index of the headline target.
@@ -285,11 +287,10 @@ fn parts(terms: &Versions<Terms>, created: Instant, window: Interval) -> Vec<(In
         .collect()
 }
 
-/// Whether the calendar of the service hours agreed at an instant is known; without it nothing is judged. One that an
-/// amendment took out of the terms is not waited for: nothing may ever bring it.
-pub fn hours_are_known(facts: Facts<'_>, at: Instant) -> bool {
-    let calendar = facts.terms.at(at).and_then(|version| version.value.calendar.as_ref());
-    calendar.is_none_or(|name| facts.calendars.contains_key(name))
+/// Whether the calendar of the agreed service hours is known; without it nothing is known of the time that it is agreed
+/// for, neither that it counts nor that it does not.
+fn hours_are_known(calendars: &Calendars, terms: &Terms) -> bool {
+    terms.calendar.as_ref().is_none_or(|name| calendars.contains_key(name))
 }
 
 /// The service hours within a span: of each version of the calendar in its own time. Without calendar: always.
@@ -325,7 +326,14 @@ fn judge_part(
         let counted = counted.iter().find(|counted| counted.line.name == target.name)?;
         Some(judge_target(counted, target, index, to_come, moment))
     });
-    JudgedPart { span, terms_digest: version.digest.clone(), targets: targets.collect(), headline: terms.headline }
+    let is_unknown = survey.of_part(index).any(|(_, stage)| !stage.is_known);
+    JudgedPart {
+        span,
+        terms_digest: version.digest.clone(),
+        missing_calendar: terms.calendar.clone().filter(|_| is_unknown),
+        targets: targets.collect(),
+        headline: terms.headline,
+    }
 }
 
 fn judge_target(

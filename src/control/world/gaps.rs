@@ -46,23 +46,23 @@ impl World {
         Proof { until, versions: format_versions(&self.shown_versions) }
     }
 
+    /// Opens a gap; returns its number, if it is looked into.
     pub(super) fn open_gap(
         &mut self,
         span: Interval,
         reason: Reason,
         after: HashMap<ComponentKey, Observation>,
         next: Next,
-    ) {
-        if self.leadership.is_none() {
-            return;
-        }
+    ) -> Option<u64> {
+        self.leadership?;
         let gap = OpenGap { span, reason, after, pieces: HashMap::new(), next };
         if self.gaps.len() >= OPEN_GAPS + self.uses.pods.len() {
             self.give_up(&gap);
-            return;
+            return None;
         }
         self.gap_count += 1;
         self.gaps.insert(self.gap_count, gap);
+        Some(self.gap_count)
     }
 
     /// Takes in what was found out.

@@ -99,6 +99,7 @@ impl World {
     pub fn follow(&mut self) {
         self.leadership = None;
         self.leave_departed();
+        self.postpone_takeover();
         self.gaps.clear();
         self.lost.clear();
         for entry in self.services.values_mut() {

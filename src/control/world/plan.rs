@@ -172,8 +172,8 @@ impl World {
         let mut batch = Batch::new(Subject::Service(key.clone()), entry.uid.clone());
         let mut deadline = entry.tracker.as_ref().and_then(crate::domain::tracker::ServiceTracker::deadline);
         // What is begun goes on to its end.
-        let is_reported = !covered || known.iter().any(|report| report.digest.is_none() && entry.record.owns(report));
-        if is_reported && entry.stage.is_measured() && entry.tracker.is_some() {
+        let begins = !covered && entry.stage.is_measured() && entry.tracker.is_some();
+        if begins || known.iter().any(|report| report.is_left_open() && entry.record.owns(report)) {
             let facts = Facts {
                 terms: &entry.record.terms,
                 calendars: &self.calendar_versions,
@@ -183,7 +183,7 @@ impl World {
                 announced: &NOTHING_ANNOUNCED,
             };
             let judging = Judging { record: &entry.record, facts, now, horizon };
-            let edge = plan_reports(judging, &known, epoch, |_, is_begun| !covered || is_begun, &mut batch);
+            let edge = plan_reports(judging, &known, epoch, |_, is_begun| begins || is_begun, &mut batch);
             deadline = [deadline, edge].into_iter().flatten().min();
         }
         if let Some(drafted) = drafted {
@@ -237,8 +237,9 @@ impl World {
         };
         let judging = Judging { record, facts, now, horizon };
         let measurable = !matches!(obstacle, Some(Obstacle::ServiceNotFound(_) | Obstacle::CalendarNotFound(_)));
-        // What is over is judged by what was in force then.
-        let is_wanted = |period: &Period, _| measurable || period.end <= now;
+        // What is begun goes on to its end; what is over is judged by what was in force then.
+        let is_there = !matches!(obstacle, Some(Obstacle::ServiceNotFound(_)));
+        let is_wanted = |period: &Period, is_begun| is_there || is_begun || period.end <= now;
         let edge = plan_reports(judging, &known, epoch, is_wanted, &mut batch);
         let schedule = facts.schedule();
         let period = schedule.period_at(now);
@@ -273,25 +274,14 @@ impl World {
         let ends = ends.filter(|end| *end > now && *end < Instant::MAX);
         let deadline = [edge, refresh, change, window_edge, amendment].into_iter().flatten().chain(ends).min();
         self.queue.mark_at(Subject::Agreement(key.clone()), deadline);
-        self.remember_plan(key, service_key, window_edge, verdict, grown && !measurable);
+        self.remember_plan(key, service_key, window_edge, verdict);
         Some(batch)
     }
 
     /// Notes what the plan of an agreement found; its Service shows the verdict.
-    fn remember_plan(
-        &mut self,
-        key: &ObjectKey,
-        service: ObjectKey,
-        edge: Option<Instant>,
-        verdict: Option<Verdict>,
-        is_unwritten: bool,
-    ) {
+    fn remember_plan(&mut self, key: &ObjectKey, service: ObjectKey, edge: Option<Instant>, verdict: Option<Verdict>) {
         let Some(entry) = self.agreements.get_mut(key) else { return };
         entry.window_edge = edge;
-        if let Some(record) = entry.record.as_mut() {
-            // What was not written is not proved by the Lease either.
-            record.grown |= is_unwritten;
-        }
         if entry.verdict != verdict {
             entry.verdict = verdict;
             self.queue.mark(Subject::Service(service));

@@ -71,8 +71,8 @@ impl World {
         self.takeover.opened = true;
         let after = std::mem::take(&mut self.takeover.at_start);
         if let Some(span) = Interval::new(until, started) {
-            self.open_gap(span, Reason::NoLeader, after, Next::Replay);
-            self.takeover.held = Some((self.gap_count, now.plus_ms(HOLD_MS)));
+            let gap = self.open_gap(span, Reason::NoLeader, after, Next::Replay);
+            self.takeover.held = gap.map(|number| (number, now.plus_ms(HOLD_MS)));
         }
     }
 
@@ -85,6 +85,16 @@ impl World {
     pub(super) fn end_hold(&mut self) {
         self.takeover.held = None;
         self.takeover.shown = HashMap::new();
+    }
+
+    /// Leadership is lost before the gap was looked into: the next time it opens anew.
+    pub(super) fn postpone_takeover(&mut self) {
+        if let Some((number, _)) = self.takeover.held.take()
+            && let Some(gap) = self.gaps.remove(&number)
+        {
+            self.takeover.at_start = gap.after;
+            self.takeover.opened = false;
+        }
     }
 
     /// A component that was watched all the time, as it turns out, is what it is since before the start.

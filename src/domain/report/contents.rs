@@ -78,6 +78,7 @@ pub fn contents(
                 from: part.span.from.format_in(zone),
                 to: part.span.to.format_in(zone),
                 terms_digest: part.terms_digest.to_string(),
+                missing_calendar: part.missing_calendar.as_deref().map(str::to_owned),
                 targets: part.targets.iter().map(target_figures).collect(),
             })
             .collect(),

@@ -9,7 +9,7 @@ use crate::domain::timeline::{Bounds, Line, LineRules, PartRules, Timeline, boun
 use crate::domain::version::{Version, Versions};
 use crate::domain::violation::Violation;
 
-use super::{Facts, hours_within, parts, windows};
+use super::{Facts, hours_are_known, hours_within, parts, windows};
 
 /// What the line of a target is rolled up under within a period: its parts in order, without holes. Time outside the
 /// term is a part without hours.
@@ -49,6 +49,11 @@ pub fn bound_ledger<'a>(
     period: Interval,
     bounds: Bounds,
 ) -> bool {
+    let mut versions = facts.terms.within(period);
+    if versions.any(|(_, version)| !hours_are_known(facts.calendars, &version.value)) {
+        // What a sum holds is in hours or out of them for ever.
+        return false;
+    }
     let mut lines: Vec<_> = lines.into_iter().collect();
     if Bounds::held(lines.iter().map(|(_, line)| &***line), period).is_within(bounds) {
         return false;

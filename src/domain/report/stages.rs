@@ -9,7 +9,7 @@ use crate::domain::time::{Instant, Interval};
 use crate::domain::timeline::{DownRun, Timeline};
 use crate::domain::version::Version;
 
-use super::{Facts, hours_within, parts};
+use super::{Facts, hours_are_known, hours_within, parts};
 
 /// What one target saw.
 #[derive(Debug)]
@@ -57,6 +57,8 @@ pub(super) struct Stage<'a> {
     pub version: &'a Version<Terms>,
     /// Its service hours.
     pub hours: Vec<Interval>,
+    /// Whether these are known; else nothing is known of its time.
+    pub is_known: bool,
     /// The windows that are effective in it.
     pub slices: Vec<Slice>,
     /// Beginning of the period whose cap its maintenance uses.
@@ -148,6 +150,7 @@ impl<'a> Survey<'a> {
                 span: stage,
                 version,
                 hours: hours_within(facts.calendars, terms.calendar.as_ref(), stage),
+                is_known: hours_are_known(facts.calendars, terms),
                 slices: self.windows.slices(
                     stage,
                     part.is_some(),

@@ -85,6 +85,7 @@ impl Pass<'_> {
         let Some(elapsed) = Interval::new(self.stage.span.from, self.stage.span.to.min(self.as_of)) else {
             return tally;
         };
+        let horizon = if self.stage.is_known { self.horizon } else { elapsed.from };
         let runs = &self.line.runs;
         let mut next = runs.partition_point(|run| run.span.to <= elapsed.from);
         let degraded_is_loss = self.target.yardstick.degraded_counts > Decimal::ZERO;
@@ -106,7 +107,7 @@ impl Pass<'_> {
             State::Degraded if degraded_is_loss => (State::Degraded, sweep.lose(piece.span)),
             state => (state, 0),
         };
-        tally.sums = classify_with(self.line.timeline.segments(elapsed, self.horizon), &self.stage.hours, book);
+        tally.sums = classify_with(self.line.timeline.segments(elapsed, horizon), &self.stage.hours, book);
         (tally.windows, tally.ran_out) = sweep.finish();
         tally.runs = times;
         tally.short = short;

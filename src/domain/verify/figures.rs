@@ -29,6 +29,15 @@ pub fn check(record: &Record<'_>, inputs: &Inputs, add: &mut impl FnMut(&str, St
             let at = format!("{at}.targets[{number}]");
             let mut wrong = |field: &str, message: String| add(&format!("{at}.{field}"), message);
             check_sums(target, span, &mut wrong);
+            if let Some(calendar) = &part.missing_calendar {
+                // Nothing is known of it, whatever was seen.
+                if target.ms.unknown != target.ms.elapsed {
+                    let (unknown, elapsed) = (target.ms.unknown, target.ms.elapsed);
+                    let message = format!("is {unknown} of {elapsed}, although there was no calendar {calendar}");
+                    wrong("ms.unknown", message);
+                }
+                continue;
+            }
             // The ledger of a report covers its own period; a rolling window reaches back into others.
             if span.from >= record.start
                 && span.to <= record.end

@@ -302,7 +302,7 @@ fn a_period_is_closed_although_its_calendar_was_deleted() {
         assert_eq!((&ms(&closed)["down"], &ms(&closed)["unknown"]), (&json!(DOWN_MS), &json!(0)));
         assert!(closed["inputs"]["calendar"].is_string());
         assert_eq!(ready(&cluster), "ReferenceNotFound");
-        assert_eq!(cluster.status("ServiceReport", "gold-2025-12"), &Value::Null, "the running period waits");
+        assert_eq!(report(&cluster, "gold-2025-12")["phase"], "Open", "by the hours that were in force");
         // Made anew, it is measured again.
         office(&mut cluster, "20:00");
         pass(&mut cluster, "2025-12-03");
@@ -312,21 +312,43 @@ fn a_period_is_closed_although_its_calendar_was_deleted() {
     }
 }
 
-/// A calendar that was misspelt and never there does not keep the report of the period back once it is corrected.
+/// Of time that is agreed by a calendar that was misspelt and never there nothing is known, and no verdict is good; once
+/// it is corrected, the rest of the period is measured.
 #[test]
 fn a_period_is_reported_although_its_first_calendar_was_never_there() {
-    let mut cluster = month(|cluster| {
-        office(cluster, "18:00");
-        cluster.put(&Stream::Agreements, "gold", agreement("99.9", Some("offce")));
-    });
-    assert_eq!(cluster.status("ServiceReport", "gold-2025-11"), &Value::Null);
+    let misspelt = || {
+        month(|cluster| {
+            office(cluster, "18:00");
+            let mut misspelt = agreement("99.9", Some("offce"));
+            misspelt["spec"]["unmeasured"]["minCoverage"] = "99".into();
+            cluster.put(&Stream::Agreements, "gold", misspelt);
+        })
+    };
+    let mut cluster = misspelt();
+    let open = report(&cluster, "gold-2025-11");
+    assert_eq!((&ms(&open)["up"], &ms(&open)["down"]), (&json!(0), &json!(0)), "{open:#}");
+    assert_eq!((&ms(&open)["unknown"], &open["parts"][0]["missingCalendar"]), (&ms(&open)["elapsed"], &json!("offce")));
+    pass(&mut cluster, "2025-12-01");
+    pass(&mut cluster, "2025-12-02");
+    let closed = report(&cluster, "gold-2025-11");
+    assert_eq!((&closed["phase"], &closed["result"]), (&json!("Closed"), &json!("Indeterminate")), "{closed:#}");
+    assert_verified(&cluster);
+
+    let mut cluster = misspelt();
     cluster.at(day("2025-11-06"));
     cluster.put(&Stream::Agreements, "gold", agreement("99.9", Some("office")));
     pass(&mut cluster, "2025-11-06");
     assert_eq!(report(&cluster, "gold-2025-11")["phase"], "Open");
     pass(&mut cluster, "2025-12-01");
     pass(&mut cluster, "2025-12-02");
-    assert_eq!(report(&cluster, "gold-2025-11")["phase"], "Closed");
+    let closed = report(&cluster, "gold-2025-11");
+    assert_eq!(closed["phase"], "Closed");
+    let second = &closed["parts"][1]["targets"][0]["ms"];
+    assert_eq!(
+        (second["unknown"].as_i64(), second["up"].as_i64().map(|up| up > 0)),
+        (Some(0), Some(true)),
+        "{closed:#}"
+    );
     assert_verified(&cluster);
 }
 
