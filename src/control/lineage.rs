@@ -84,6 +84,7 @@ mod tests {
     use crate::api::service::State;
     use crate::control::record::WrittenLine;
     use crate::domain::agreement::Terms;
+    use crate::domain::clock_steps::NotedSteps;
     use crate::domain::reason::Reason;
     use crate::domain::version::{Version, Versions};
     use crate::observe::facts::ObjectKey;
@@ -107,6 +108,7 @@ mod tests {
             conditions: Vec::new(),
             spec: None,
             ledger: Vec::new(),
+            clock_steps: NotedSteps::default(),
         }
     }
 
