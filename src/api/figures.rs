@@ -191,6 +191,17 @@ pub struct RuleChange {
     pub after: String,
 }
 
+/// The clock of the API server moved by more than a second.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockStep {
+    /// When it was noticed.
+    #[schemars(length(max = 40))]
+    pub at: String,
+    /// By how much, milliseconds; negative if the clock was set back.
+    pub by_ms: i64,
+}
+
 /// What was summed up to keep a ledger small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

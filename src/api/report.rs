@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::agreement::Headline;
 pub use super::figures::{
-    Gap, Maintenance, Omitted, Outage, ReliabilityFigures, ReportInputs, RolledUp, RuleChange, TargetFigures,
-    TargetTimes,
+    ClockStep, Gap, Maintenance, Omitted, Outage, ReliabilityFigures, ReportInputs, RolledUp, RuleChange,
+    TargetFigures, TargetTimes,
 };
 use super::values::{LocalReference, ObjectName};
 
@@ -299,6 +299,7 @@ pub struct ReportPart {
 
 /// The states of a period: what figures are computed from.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Ledger {
     /// Rises with each write of the ledger.
     pub sequence: i64,
@@ -308,6 +309,13 @@ pub struct Ledger {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["target".into()]))]
     #[schemars(length(max = 32))]
     pub lines: Vec<LedgerLine>,
+    /// The newest steps of the API server's clock, which all instants are taken from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 12))]
+    pub clock_steps: Vec<ClockStep>,
+    /// How many earlier ones are not listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clock_steps_omitted: u32,
 }
 
 /// The states that one target saw.

@@ -90,7 +90,8 @@ impl Clock {
 
     /// The steps since the last call.
     pub fn take_steps(&self) -> Vec<ClockStep> {
-        std::mem::take(&mut self.state().steps)
+        let steps = std::mem::take(&mut self.state().steps);
+        steps.into_iter().map(|step| ClockStep { at: step.at.plus_ms(self.0.shift_ms), ..step }).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -81,6 +81,7 @@ mod tests {
 
     use super::*;
     use crate::api::report::{SubjectKind, Superseded};
+    use crate::domain::clock_steps::NotedSteps;
     use crate::domain::version::Versions;
     use crate::observe::facts::ObjectKey;
 
@@ -111,6 +112,7 @@ mod tests {
             conditions: Vec::new(),
             spec: None,
             ledger: Vec::new(),
+            clock_steps: NotedSteps::default(),
         }
     }
 

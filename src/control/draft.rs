@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::api::report::Phase;
 use crate::domain::agreement::Terms;
+use crate::domain::clock_steps::ClockSteps;
 use crate::domain::conditions::{Remembered, Transition, write};
 use crate::domain::digest::without_nulls;
 use crate::domain::limits::REPORT_BYTES;
@@ -39,6 +40,7 @@ pub fn keep_bounds(
     record: &mut Record,
     calendars: &Calendars,
     service: &Versions<ServiceRules>,
+    clock_steps: &ClockSteps,
     known: &[KnownReport],
     periods: &[Period],
     now: Instant,
@@ -55,7 +57,7 @@ pub fn keep_bounds(
                 created: record.created,
                 announced: &NOTHING_ANNOUNCED,
             };
-            let judging = Judging { record, facts, now, horizon: now };
+            let judging = Judging { record, facts, now, horizon: now, clock_steps };
             if report::stored_bytes(judging, period, known) <= REPORT_BYTES {
                 break;
             }

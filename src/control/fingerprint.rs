@@ -108,6 +108,9 @@ pub fn report(status: &ServiceReportStatus) -> (u64, u64) {
     if let Some(ledger) = &mut fixed.ledger {
         ledger.sequence = 0;
         ledger.epoch = 0;
+        // A step of the clock is no reason to write every report.
+        ledger.clock_steps.clear();
+        ledger.clock_steps_omitted = 0;
     }
     (hash(&fixed), hash(&headline))
 }

@@ -81,6 +81,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::clock_steps::NotedSteps;
     use crate::observe::facts::ObjectKey;
 
     fn report(month: i64, uid: &str, is_restored: bool) -> KnownReport {
@@ -102,6 +103,7 @@ mod tests {
             conditions: Vec::new(),
             spec: None,
             ledger: Vec::new(),
+            clock_steps: NotedSteps::default(),
         }
     }
 

@@ -213,8 +213,9 @@ impl Engine {
             // Nothing is judged by a clock that may be wrong.
             return UNSET;
         }
-        self.tell_clock();
+        // What stepped by now is known before a period that is over by now is written.
         let now = self.clock.now();
+        self.tell_clock();
         let began = *self.began.get_or_insert(now);
         let mut world = write_lock(&self.world);
         if world.started().is_none() && (world.is_settled() || now.ms_since(began) > START_MS) {
@@ -277,12 +278,13 @@ impl Engine {
         }
     }
 
-    /// Shows how far the wall clock is off, and tells of steps of the API server's clock.
+    /// Shows how far the wall clock is off, and notes steps of the API server's clock.
     fn tell_clock(&self) {
         self.metrics.set_clock_offset(self.clock.offset_ms());
         for step in self.clock.take_steps() {
             self.metrics.count_clock_step();
             tracing::warn!(at = %step.at, by_ms = step.by_ms, "the clock of the API server stepped");
+            write_lock(&self.world).clock_stepped(step);
         }
     }
 

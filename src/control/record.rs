@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::api::report::{Phase, SubjectKind, Superseded};
 use crate::api::service::State;
 use crate::domain::agreement::{TargetTerms, Terms};
+use crate::domain::clock_steps::NotedSteps;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::reason::Reason;
 use crate::domain::report::{Calendars, Facts, bound_ledger};
@@ -68,6 +69,8 @@ pub struct KnownReport {
     pub spec: Option<Box<str>>,
     /// Its ledger lines as written, until they are taken over.
     pub ledger: Vec<WrittenLine>,
+    /// The steps of the API server's clock that its ledger notes.
+    pub clock_steps: NotedSteps,
 }
 
 /// A ledger line as written.

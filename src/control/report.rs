@@ -6,9 +6,12 @@ use crate::api::report::{Ledger, LedgerLine, Phase, SubjectKind};
 use crate::api::service::State;
 use crate::api::{GROUP, ServiceReportStatus, VERSION};
 use crate::domain::agreement::{PeriodRules, Schedule, TargetTerms};
+use crate::domain::clock_steps::{ClockSteps, NotedSteps};
 use crate::domain::conditions::Finding;
 use crate::domain::digest::{self, Identity};
-use crate::domain::limits::{LISTED_GAPS, LISTED_OUTAGES, REPORT_BYTES, REPORT_METADATA_BYTES, REPORT_PART_TARGETS};
+use crate::domain::limits::{
+    LISTED_CLOCK_STEPS, LISTED_GAPS, LISTED_OUTAGES, REPORT_BYTES, REPORT_METADATA_BYTES, REPORT_PART_TARGETS,
+};
 use crate::domain::period::Period;
 use crate::domain::report::{self as domain, Facts, Judged, Moment, contents, judge, phase_at, shorten};
 use crate::domain::time::{Instant, Interval};
@@ -121,6 +124,8 @@ pub struct Judging<'a> {
     pub now: Instant,
     /// Up to when states hold.
     pub horizon: Instant,
+    /// Steps of the API server's clock.
+    pub clock_steps: &'a ClockSteps,
 }
 
 impl Judging<'_> {
@@ -159,7 +164,7 @@ pub fn status(
     let sequence = ours.map_or(0, |report| report.sequence);
     // Closing appends nothing: sequence and epoch stay as they were, so that any replica writes the same bytes.
     let epoch = if moment.phase == Phase::Closed { ours.map_or(0, |report| report.epoch) } else { epoch };
-    let mut status = unsigned(judging, period, &judged, moment, (sequence, epoch));
+    let mut status = unsigned(judging, period, &judged, moment, ours, (sequence, epoch));
     if may_be_large(record, period) {
         fit(&mut status, &object(record, period, name, known));
     }
@@ -181,6 +186,7 @@ fn unsigned(
     period: &Period,
     judged: &Judged,
     moment: Moment,
+    ours: Option<&KnownReport>,
     (sequence, epoch): (i64, i64),
 ) -> ServiceReportStatus {
     let record = judging.record;
@@ -189,6 +195,7 @@ fn unsigned(
     let written = contents(judging.facts, judged, line.as_deref(), moment, zone);
     let proved = moment.horizon.min(period.end);
     let lost = judging.horizon < judging.now;
+    let steps = clock_steps(judging, period, judged, ours);
     ServiceReportStatus {
         phase: Some(moment.phase),
         result: written.result,
@@ -206,7 +213,13 @@ fn unsigned(
         rules_changed_omitted: written.rules_changed_omitted,
         rolled_up: Some(written.rolled_up),
         inputs: Some(written.inputs),
-        ledger: Some(ledger(record, period, sequence, epoch)),
+        ledger: Some(Ledger {
+            sequence,
+            epoch,
+            lines: ledger_lines(record, period),
+            clock_steps: steps.write(zone),
+            clock_steps_omitted: steps.omitted,
+        }),
         ..ServiceReportStatus::default()
     }
 }
@@ -217,14 +230,16 @@ pub fn may_be_large(record: &Record, period: &Period) -> bool {
     let listed = (held.entries / 2).min(LISTED_OUTAGES) * 320 + (held.entries / 2).min(LISTED_GAPS) * 180;
     let targets: usize = record.terms.all().iter().map(|version| version.value.targets.len()).sum();
     let ledger = held.entries * 140 + (held.hours + held.days) * 200;
-    ledger + listed + targets.min(REPORT_PART_TARGETS) * 1000 + 2 * REPORT_METADATA_BYTES > REPORT_BYTES
+    let steps = LISTED_CLOCK_STEPS * 80;
+    ledger + listed + steps + targets.min(REPORT_PART_TARGETS) * 1000 + 2 * REPORT_METADATA_BYTES > REPORT_BYTES
 }
 
 /// Bytes of a report as it would be stored, with all of its lists.
 pub fn stored_bytes(judging: Judging<'_>, period: &Period, known: &[KnownReport]) -> usize {
     let (judged, moment) = judging.judge(period);
     let name = name(judging.record, period, known);
-    let status = unsigned(judging, period, &judged, moment, (i64::MAX, i64::MAX));
+    let ours = known.iter().find(|report| *report.key.name == *name && judging.record.owns(report));
+    let status = unsigned(judging, period, &judged, moment, ours, (i64::MAX, i64::MAX));
     bytes(&status, &object(judging.record, period, &name, known))
 }
 
@@ -243,10 +258,22 @@ fn fit(status: &mut ServiceReportStatus, object: &Value) {
     }
 }
 
-fn ledger(record: &Record, period: &Period, sequence: i64, epoch: i64) -> Ledger {
+/// The steps of the clock that a report notes: those within its period, as far as that is judged. What was written
+/// since the period is over stays, so that any replica closes it with the same bytes.
+fn clock_steps(judging: Judging<'_>, period: &Period, judged: &Judged, ours: Option<&KnownReport>) -> NotedSteps {
+    let noted = ours.map(|report| report.clock_steps.clone()).unwrap_or_default();
+    if ours.is_some_and(|report| report.phase == Some(Phase::Provisional)) {
+        return noted;
+    }
+    let spans = || judged.parts.iter().map(|part| part.span);
+    let is_of = |at| period.start <= at && at < period.end && spans().any(|span| span.contains(at));
+    judging.clock_steps.added_to(&noted, is_of)
+}
+
+fn ledger_lines(record: &Record, period: &Period) -> Vec<LedgerLine> {
     let zone = &rules(record, period).zone;
     let span = Interval { from: period.start, to: period.end };
-    let lines = record
+    record
         .lines
         .iter()
         .filter(|line| record.terms_of(&line.target, span).is_some())
@@ -261,8 +288,7 @@ fn ledger(record: &Record, period: &Period, sequence: i64, epoch: i64) -> Ledger
                 .map(Rolled::format)
                 .collect(),
         })
-        .collect();
-    Ledger { sequence, epoch, lines }
+        .collect()
 }
 
 fn findings(status: &ServiceReportStatus, phase: Phase, judged: &Judged) -> Vec<Finding> {

@@ -160,7 +160,7 @@ impl Scrape<'_> {
             created: record.created,
             announced: &NOTHING_ANNOUNCED,
         };
-        let judging = Judging { record, facts, now: self.now, horizon };
+        let judging = Judging { record, facts, now: self.now, horizon, clock_steps: self.world.clock_steps() };
         let schedule = facts.schedule();
         let period = schedule.period_at(self.now);
         let judged = judging.judge(&period).0;

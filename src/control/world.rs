@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use crate::api::report::SubjectKind;
 use crate::api::service::WorkloadKind;
+use crate::domain::clock_steps::ClockSteps;
 use crate::domain::report::Calendars;
 use crate::domain::time::Instant;
 use crate::observe::endpoints::EndpointIndex;
@@ -107,6 +108,8 @@ pub struct World {
     lost: Vec<Lost>,
     /// What stays unknown of gaps.
     unclosed: unclosed::Unclosed,
+    /// Steps of the API server's clock, for the reports of all subjects.
+    clock_steps: ClockSteps,
     leadership: Option<Leadership>,
     /// Up to when the leader before proved its observation.
     observed_until: Option<Instant>,
@@ -144,6 +147,7 @@ impl Default for World {
             gap_count: 0,
             lost: Vec::new(),
             unclosed: unclosed::Unclosed::new(),
+            clock_steps: ClockSteps::default(),
             leadership: None,
             observed_until: None,
             started: None,
@@ -200,6 +204,11 @@ impl World {
     /// Calendars, with their versions.
     pub fn calendar_versions(&self) -> &Calendars {
         &self.calendar_versions
+    }
+
+    /// Steps of the API server's clock.
+    pub fn clock_steps(&self) -> &ClockSteps {
+        &self.clock_steps
     }
 
     /// Objects that could not be decoded.

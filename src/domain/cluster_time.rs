@@ -28,7 +28,7 @@ pub struct Answer {
 /// The server's clock moved by more than a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockStep {
-    /// The server's time after it.
+    /// When it was noticed, in the server's time after it, which never runs backwards.
     pub at: Instant,
     /// By how much; negative if the clock was set back.
     pub by_ms: i64,
@@ -130,8 +130,7 @@ impl ClusterTime {
         if stepped || now.spread(before) <= STEP_MS || self.bounds.len() == ANSWERS {
             self.before = None;
         }
-        let at = Instant::from_ms(received_ms.saturating_add(self.offset_ms));
-        stepped.then(|| ClockStep { at, by_ms: now.middle() - before.middle() })
+        stepped.then(|| ClockStep { at: self.at(received_ms), by_ms: now.middle() - before.middle() })
     }
 
     /// The offsets that all answers allow, each widened by what clocks may have drifted since.
@@ -201,7 +200,9 @@ mod tests {
                 let mut seen = Vec::new();
                 for round in 0..40 {
                     let sent = sent_ms + round * 4500 + round * 997 % 1000;
-                    seen.extend(time.hear(jumped.answer(sent)));
+                    let step = time.hear(jumped.answer(sent));
+                    assert!(step.is_none_or(|step| step.at >= last), "nor is a step noticed before: {step:?}");
+                    seen.extend(step);
                     let now = time.at(sent + 5);
                     assert!(now >= last, "never backwards");
                     last = now;

@@ -30,6 +30,13 @@ pub const LISTED_MAINTENANCE: usize = 50;
 /// Changes of other rules that a report lists.
 pub const LISTED_RULE_CHANGES: usize = 12;
 
+/// Steps of the API server's clock that a report lists; the earlier ones are counted.
+pub const LISTED_CLOCK_STEPS: usize = 12;
+
+/// Steps of the API server's clock that are kept until reports are written: of API servers whose clocks differ, each
+/// answer may show one. A report that is not written for longer counts no more than these.
+pub const KEPT_CLOCK_STEPS: usize = 1_000;
+
 /// Parts of a report: amendments within one period.
 pub const REPORT_PARTS: usize = 12;
 

@@ -10,6 +10,7 @@ pub mod calendar;
 pub mod calendar_spec;
 pub mod chain;
 pub mod check;
+pub mod clock_steps;
 pub mod cluster_time;
 pub mod conditions;
 pub mod decimal;

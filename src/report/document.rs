@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::api::ServiceReport;
 use crate::api::agreement::Headline;
 use crate::api::report::{
-    Gap, Maintenance, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, SubjectKind, Superseded,
+    ClockStep, Gap, Maintenance, Omitted, Outage, Phase, ReportInputs, ReportPart, RolledUp, RuleChange, SubjectKind,
+    Superseded,
 };
 use crate::domain::digest;
 use crate::domain::maintenance::Announced;
@@ -63,6 +64,12 @@ pub struct Document {
     /// How many earlier ones are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub rules_changed_omitted: u32,
+    /// The newest steps of the API server's clock.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clock_steps: Vec<ClockStep>,
+    /// How many earlier ones are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub clock_steps_omitted: u32,
     /// What was summed up.
     pub rolled_up: RolledUp,
     /// Digests of all inputs.
@@ -168,6 +175,9 @@ impl Document {
             gaps_omitted: written.gaps_omitted,
             rules_changed: written.rules_changed,
             rules_changed_omitted: written.rules_changed_omitted,
+            // A log has no clock beside it.
+            clock_steps: Vec::new(),
+            clock_steps_omitted: 0,
             rolled_up: written.rolled_up,
             inputs: Some(ReportInputs { events: Some(replay.events as u64), ..written.inputs }),
             supersedes: None,
@@ -182,6 +192,7 @@ impl Document {
     pub fn from_resource(report: &ServiceReport) -> Self {
         let namespace = report.metadata.namespace.as_deref().unwrap_or("default");
         let status = report.status.clone().unwrap_or_default();
+        let ledger = status.ledger.unwrap_or_default();
         let subject = &report.spec.subject;
         Self {
             format: FORMAT,
@@ -209,6 +220,8 @@ impl Document {
             gaps_omitted: status.gaps_omitted,
             rules_changed: status.rules_changed,
             rules_changed_omitted: status.rules_changed_omitted,
+            clock_steps: ledger.clock_steps,
+            clock_steps_omitted: ledger.clock_steps_omitted,
             rolled_up: status.rolled_up.unwrap_or_default(),
             inputs: status.inputs,
             supersedes: report.spec.supersedes.clone(),

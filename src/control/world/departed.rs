@@ -175,7 +175,7 @@ impl World {
         let versions = self.versions.services.known(&service).between(Instant::MIN, at);
         if std::mem::take(&mut record.grown) {
             let periods: Vec<_> = left_open(record, &known).map(|(_, period)| period).collect();
-            keep_bounds(record, &self.calendar_versions, &versions, &known, &periods, now);
+            keep_bounds(record, &self.calendar_versions, &versions, &self.clock_steps, &known, &periods, now);
         }
         let record = &self.departed[uid].record;
         if left_open(record, &known).next().is_none() {
@@ -195,7 +195,7 @@ impl World {
             created: record.created,
             announced: &NOTHING_ANNOUNCED,
         };
-        let judging = Judging { record, facts, now, horizon: at.min(now) };
+        let judging = Judging { record, facts, now, horizon: at.min(now), clock_steps: &self.clock_steps };
         let mut batch = Batch::new(subject.clone(), record.uid.clone());
         let edge = plan_left_open(judging, &known, epoch, &mut batch);
         self.queue.mark_at(subject, edge);

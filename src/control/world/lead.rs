@@ -7,6 +7,7 @@ use crate::control::departed::departed_at;
 use crate::control::lineage::former_uids;
 use crate::control::streams::{Doubt, Patience, Stream};
 use crate::control::subject::Subject;
+use crate::domain::cluster_time::ClockStep;
 use crate::domain::time::Instant;
 use crate::observe::facts::ObjectKey;
 
@@ -19,6 +20,11 @@ impl World {
         for state in self.streams.values_mut() {
             state.renewed(version, sent);
         }
+    }
+
+    /// The clock of the API server stepped. Reports note it when they are written next.
+    pub fn clock_stepped(&mut self, step: ClockStep) {
+        self.clock_steps.note(step);
     }
 
     /// Says how long a stream may go unproved.
@@ -116,6 +122,10 @@ impl World {
 
     /// Takes over what was written before, once this replica judges and leads.
     pub(super) fn restore_all(&mut self) {
+        if self.may_restore() {
+            let reports = self.reports.values().flatten();
+            reports.for_each(|report| self.clock_steps.join(&report.clock_steps.listed));
+        }
         let services: Vec<ObjectKey> = self.services.keys().cloned().collect();
         for key in services {
             self.restore_service(&key);

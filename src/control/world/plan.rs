@@ -16,6 +16,7 @@ use crate::control::report::{self, Judging};
 use crate::control::subject::{Batch, Resource, Subject, Writing};
 use crate::control::{calendar, fingerprint, service};
 use crate::domain::accounting::Verdict;
+use crate::domain::clock_steps::ClockSteps;
 use crate::domain::conditions::write;
 use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::period::Period;
@@ -160,7 +161,8 @@ impl World {
         let grown = entry.record.take_grown();
         if grown {
             let periods = report::periods(&entry.record, &known, now);
-            keep_bounds(&mut entry.record, &self.calendar_versions, &entry.versions, &known, &periods, now);
+            let steps = &self.clock_steps;
+            keep_bounds(&mut entry.record, &self.calendar_versions, &entry.versions, steps, &known, &periods, now);
         }
         entry.record.forget_before(now.minus_ms(KEPT_MS));
         let entry = &*entry;
@@ -182,7 +184,7 @@ impl World {
                 created: entry.created,
                 announced: &NOTHING_ANNOUNCED,
             };
-            let judging = Judging { record: &entry.record, facts, now, horizon };
+            let judging = Judging { record: &entry.record, facts, now, horizon, clock_steps: &self.clock_steps };
             let edge = plan_reports(judging, &known, epoch, |_, is_begun| !covered || is_begun, &mut batch);
             deadline = [deadline, edge].into_iter().flatten().min();
         }
@@ -220,7 +222,7 @@ impl World {
             Some(service) => Cow::Borrowed(&service.versions),
             None => Cow::Owned(self.versions.services.known(&service_key)),
         };
-        let grown = bound_record(record, &self.calendar_versions, &versions, &known, now);
+        let grown = bound_record(record, &self.calendar_versions, &versions, &self.clock_steps, &known, now);
         let entry = &self.agreements[key];
         let record = entry.record.as_ref().expect("looked up above");
         let version = record.terms.at(now).or_else(|| record.terms.newest())?.clone();
@@ -235,7 +237,7 @@ impl World {
             created: record.created,
             announced: &NOTHING_ANNOUNCED,
         };
-        let judging = Judging { record, facts, now, horizon };
+        let judging = Judging { record, facts, now, horizon, clock_steps: &self.clock_steps };
         let measurable = !matches!(obstacle, Some(Obstacle::ServiceNotFound(_) | Obstacle::CalendarNotFound(_)));
         // What is over is judged by what was in force then.
         let is_wanted = |period: &Period, _| measurable || period.end <= now;
@@ -304,13 +306,14 @@ fn bound_record(
     record: &mut Record,
     calendars: &Calendars,
     service: &Versions<ServiceRules>,
+    clock_steps: &ClockSteps,
     known: &[KnownReport],
     now: Instant,
 ) -> bool {
     let grown = record.take_grown();
     if grown {
         let periods = report::periods(record, known, now);
-        keep_bounds(record, calendars, service, known, &periods, now);
+        keep_bounds(record, calendars, service, clock_steps, known, &periods, now);
     }
     let kept = record.terms.all().iter().map(|version| kept_ms(&version.value)).max();
     record.forget_before(now.minus_ms(kept.unwrap_or(0)));

@@ -7,6 +7,7 @@ use crate::control::fingerprint;
 use crate::control::lineage::RESTORED;
 use crate::control::record::{KnownReport, WrittenLine};
 use crate::control::subject::Subject;
+use crate::domain::clock_steps::NotedSteps;
 use crate::domain::time::Instant;
 use crate::domain::timeline::{Entry, Rolled};
 use crate::observe::facts::ObjectKey;
@@ -57,7 +58,13 @@ impl World {
             conditions: remember(Some(&status.conditions)),
             spec: status.digest.is_none().then(|| seen.spec.get().into()),
             ledger: ledger.unwrap_or_default(),
+            clock_steps: status.ledger.as_ref().map_or_else(NotedSteps::default, |ledger| {
+                NotedSteps::read(&ledger.clock_steps, ledger.clock_steps_omitted)
+            }),
         };
+        if is_foreign {
+            self.clock_steps.join(&report.clock_steps.listed);
+        }
         let owner: Arc<str> = spec.subject.uid.as_str().into();
         let changed = known.as_ref().is_none_or(|known| known.fingerprint != report.fingerprint);
         if let Some(known) = known {

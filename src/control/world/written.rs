@@ -1,9 +1,12 @@
 //! Taking in what became of batches.
 
-use crate::api::report::SubjectKind;
+use serde::Deserialize as _;
+
+use crate::api::report::{ClockStep, SubjectKind};
 use crate::control::lineage::RESTORED;
 use crate::control::record::KnownReport;
 use crate::control::subject::{Action, Outcome, Resource, Subject, Write, WriteFailure, Written};
+use crate::domain::clock_steps::NotedSteps;
 use crate::domain::time::Instant;
 
 use super::World;
@@ -108,6 +111,7 @@ impl World {
             conditions: Vec::new(),
             spec: Some(body["spec"].to_string().into()),
             ledger: Vec::new(),
+            clock_steps: NotedSteps::default(),
         });
         list.sort_by_key(|report| report.start);
     }
@@ -133,6 +137,7 @@ impl World {
         let number = |path: &str| status.pointer(path).and_then(serde_json::Value::as_i64).unwrap_or(0);
         report.sequence = number("/ledger/sequence");
         report.epoch = number("/ledger/epoch");
+        report.clock_steps = clock_steps(status);
     }
 
     fn reports_of(&mut self, subject: &Subject) -> Option<&mut Vec<KnownReport>> {
@@ -148,4 +153,11 @@ impl World {
             }
         }
     }
+}
+
+/// The steps that a written status notes.
+fn clock_steps(status: &serde_json::Value) -> NotedSteps {
+    let listed = status.pointer("/ledger/clockSteps").map(Vec::<ClockStep>::deserialize);
+    let omitted = status.pointer("/ledger/clockStepsOmitted").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    NotedSteps::read(&listed.and_then(Result::ok).unwrap_or_default(), u32::try_from(omitted).unwrap_or(u32::MAX))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use assize::config::OperatorSettings;
 use assize::control::operator::{OperatorError, run};
 use assize_testkit::controlplane::ADMINISTRATORS;
-use assize_testkit::fake::{FakeApiServer, Faults};
+use assize_testkit::fake::{Clock, FakeApiServer, Faults};
 use clap::Parser;
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -106,9 +106,14 @@ impl Drop for Operator {
 
 impl Rig {
     /// On the fake server, whose clock is the real one.
-    #[allow(clippy::unused_async)]
     pub async fn fake() -> Self {
-        let mut builder = FakeApiServer::builder().clock(std::sync::Arc::new(now));
+        Self::fake_by(std::sync::Arc::new(now)).await
+    }
+
+    /// On the fake server, with a clock of its own.
+    #[allow(clippy::unused_async)]
+    pub async fn fake_by(clock: Clock) -> Self {
+        let mut builder = FakeApiServer::builder().clock(clock);
         for definition in assize::api::all() {
             builder = builder.definitions(&serde_json::to_string(&definition).unwrap());
         }

@@ -8,6 +8,7 @@ use assize::control::streams::{ALWAYS, Stream};
 use assize::control::subject::{Action, Outcome, Resource};
 use assize::control::watch::Change;
 use assize::control::world::{Leadership, World};
+use assize::domain::cluster_time::ClockStep;
 use assize::domain::time::Instant;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -115,8 +116,16 @@ impl Cluster {
 
     /// A process starts, lists everything, and leads. What was before it is what reports say.
     pub fn start(&mut self, observed_until: Option<Instant>) {
+        self.take_over(observed_until, &[]);
+    }
+
+    /// Another process takes over that noticed these steps of the clock while it did not lead.
+    pub fn take_over(&mut self, observed_until: Option<Instant>, steps: &[ClockStep]) {
         self.world = World::default();
         self.epoch += 1;
+        for step in steps {
+            self.world.clock_stepped(*step);
+        }
         for stream in &ALWAYS {
             self.world.take(stream, Change::Restarted, self.now);
             for ((_, _), object) in self.objects.iter().filter(|((kind, _), _)| *kind == number(stream)) {

@@ -1,5 +1,6 @@
 //! The ledger's bounds over long times, by the plan of the operator itself.
 
+mod clock_steps;
 mod closing;
 mod corrections;
 mod kit;
