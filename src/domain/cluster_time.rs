@@ -200,7 +200,9 @@ mod tests {
                 let mut seen = Vec::new();
                 for round in 0..40 {
                     let sent = sent_ms + round * 4500 + round * 997 % 1000;
-                    seen.extend(time.hear(jumped.answer(sent)));
+                    let step = time.hear(jumped.answer(sent));
+                    assert!(step.is_none_or(|step| step.at >= last), "nor is a step noticed before: {step:?}");
+                    seen.extend(step);
                     let now = time.at(sent + 5);
                     assert!(now >= last, "never backwards");
                     last = now;

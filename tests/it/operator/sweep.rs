@@ -107,6 +107,8 @@ impl Run<'_> {
             }
             self.leader.take().unwrap().kill().await;
             fault.remove();
+            let leads = |lease: &Value| lease["spec"]["holderIdentity"] == "second";
+            self.rig.wait("Lease", &self.rig.lease_name(), "second leads", leads).await;
         }
         shown.await;
     }
