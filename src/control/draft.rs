@@ -126,9 +126,11 @@ pub fn plan_left_open(judging: Judging<'_>, known: &[KnownReport], epoch: i64, b
     edge
 }
 
-/// When time alone changes the phase of a period.
+/// When time alone changes the phase of a period. A millisecond later something of the next one has elapsed, and its
+/// figures need no second write.
 fn next_phase(judging: Judging<'_>, period: &Period) -> Option<Instant> {
-    [period.end, judging.facts.schedule().closing(period)].into_iter().find(|next| *next > judging.now)
+    let edges = [period.end, judging.facts.schedule().closing(period)].map(|edge| edge.plus_ms(1));
+    edges.into_iter().find(|next| *next > judging.now)
 }
 
 /// Drafts one report; returns its digest if this closes it.
