@@ -9,9 +9,8 @@ use crate::domain::clock_steps::ClockSteps;
 use crate::domain::conditions::{Remembered, Transition, write};
 use crate::domain::digest::without_nulls;
 use crate::domain::limits::REPORT_BYTES;
-use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::period::Period;
-use crate::domain::report::{Calendars, Facts};
+use crate::domain::report::Calendars;
 use crate::domain::service::ServiceRules;
 use crate::domain::time::{Instant, Interval};
 use crate::domain::timeline::Bounds;
@@ -49,14 +48,7 @@ pub fn keep_bounds(
         let span = Interval { from: period.start, to: period.end };
         record.bound(span, calendars, Bounds::default());
         while report::may_be_large(record, period) {
-            let facts = Facts {
-                terms: &record.terms,
-                calendars,
-                service,
-                service_name: &record.service,
-                created: record.created,
-                announced: &NOTHING_ANNOUNCED,
-            };
+            let facts = record.facts(calendars, service);
             let judging = Judging { record, facts, now, horizon: now, clock_steps };
             if report::stored_bytes(judging, period, known) <= REPORT_BYTES {
                 break;

@@ -19,6 +19,7 @@ pub mod operator;
 pub mod queue;
 pub mod record;
 pub mod report;
+pub mod restore;
 pub mod service;
 pub mod streams;
 pub mod subject;

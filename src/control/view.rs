@@ -9,9 +9,8 @@ use crate::domain::accounting::ClassSums;
 use crate::domain::agreement::{Schedule, Terms};
 use crate::domain::burn::{alerts, burn_rate, windows};
 use crate::domain::decimal::Fraction;
-use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::readiness::Observation;
-use crate::domain::report::{Facts, JudgedTarget, class_sums};
+use crate::domain::report::{JudgedTarget, class_sums};
 use crate::domain::time::{Instant, Interval};
 use crate::domain::version::Versions;
 use crate::observe::facts::ObjectKey;
@@ -152,14 +151,8 @@ impl Scrape<'_> {
         let service_key = ObjectKey::new(key.namespace.clone(), record.service.clone());
         let service = self.world.services().get(&service_key);
         let horizon = self.world.horizon(&service_key, self.now);
-        let facts = Facts {
-            terms: &record.terms,
-            calendars: self.world.calendar_versions(),
-            service: service.map_or(&no_versions, |service| &service.versions),
-            service_name: &record.service,
-            created: record.created,
-            announced: &NOTHING_ANNOUNCED,
-        };
+        let versions = service.map_or(&no_versions, |service| &service.versions);
+        let facts = record.facts(self.world.calendar_versions(), versions);
         let judging = Judging { record, facts, now: self.now, horizon, clock_steps: self.world.clock_steps() };
         let schedule = facts.schedule();
         let period = schedule.period_at(self.now);

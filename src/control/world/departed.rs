@@ -12,9 +12,7 @@ use crate::control::report::Judging;
 use crate::control::streams::Stream;
 use crate::control::subject::{Batch, Subject, Writing};
 use crate::domain::agreement::Terms;
-use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::reason::Reason;
-use crate::domain::report::Facts;
 use crate::domain::time::{Instant, Interval};
 use crate::domain::version::{Version, Versions};
 use crate::observe::facts::ObjectKey;
@@ -187,14 +185,7 @@ impl World {
             }
             return None;
         }
-        let facts = Facts {
-            terms: &record.terms,
-            calendars: &self.calendar_versions,
-            service: &versions,
-            service_name: &record.service,
-            created: record.created,
-            announced: &NOTHING_ANNOUNCED,
-        };
+        let facts = record.facts(&self.calendar_versions, &versions);
         let judging = Judging { record, facts, now, horizon: at.min(now), clock_steps: &self.clock_steps };
         let mut batch = Batch::new(subject.clone(), record.uid.clone());
         let edge = plan_left_open(judging, &known, epoch, &mut batch);

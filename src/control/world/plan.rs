@@ -18,9 +18,8 @@ use crate::control::{calendar, fingerprint, service};
 use crate::domain::accounting::Verdict;
 use crate::domain::clock_steps::ClockSteps;
 use crate::domain::conditions::write;
-use crate::domain::maintenance::NOTHING_ANNOUNCED;
 use crate::domain::period::Period;
-use crate::domain::report::{Calendars, Facts, is_service_time, next_window_edge};
+use crate::domain::report::{Calendars, is_service_time, next_window_edge};
 use crate::domain::service::ServiceRules;
 use crate::domain::time::Instant;
 use crate::domain::version::Versions;
@@ -176,14 +175,7 @@ impl World {
         // What is begun goes on to its end.
         let begins = !covered && entry.stage.is_measured() && entry.tracker.is_some();
         if begins || known.iter().any(|report| report.is_left_open() && entry.record.owns(report)) {
-            let facts = Facts {
-                terms: &entry.record.terms,
-                calendars: &self.calendar_versions,
-                service: &entry.versions,
-                service_name: &key.name,
-                created: entry.created,
-                announced: &NOTHING_ANNOUNCED,
-            };
+            let facts = entry.record.facts(&self.calendar_versions, &entry.versions);
             let judging = Judging { record: &entry.record, facts, now, horizon, clock_steps: &self.clock_steps };
             let edge = plan_reports(judging, &known, epoch, |_, is_begun| begins || is_begun, &mut batch);
             deadline = [deadline, edge].into_iter().flatten().min();
@@ -229,14 +221,7 @@ impl World {
         let lost_since = self.lost_since(&service_key);
         let horizon = lost_since.unwrap_or(now).min(now);
         let obstacle = self.obstacle(&version.value, &service_key);
-        let facts = Facts {
-            terms: &record.terms,
-            calendars: &self.calendar_versions,
-            service: &versions,
-            service_name: &record.service,
-            created: record.created,
-            announced: &NOTHING_ANNOUNCED,
-        };
+        let facts = record.facts(&self.calendar_versions, &versions);
         let judging = Judging { record, facts, now, horizon, clock_steps: &self.clock_steps };
         let measurable = !matches!(obstacle, Some(Obstacle::ServiceNotFound(_) | Obstacle::CalendarNotFound(_)));
         // What is begun goes on to its end; what is over is judged by what was in force then.
