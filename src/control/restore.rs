@@ -21,6 +21,8 @@ impl Record {
     pub fn restore(&mut self, reports: &[KnownReport], observed_until: Option<Instant>) -> Option<Instant> {
         self.match_written(reports);
         self.restored = true;
+        // What a standby noted the leader wrote, as far as its ledgers say so.
+        let mut grown = self.grown && self.is_kept;
         self.is_kept = true;
         let mut written_until: Option<Instant> = None;
         let (uid, former) = (&self.uid, &self.former);
@@ -36,7 +38,10 @@ impl Record {
             let rolled: Vec<Rolled> = rolled.cloned().collect();
             let written = ledgers.iter().flat_map(|ledger| &ledger.entries).filter(|entry| !is_end(entry));
             let written = Timeline::from_entries(written.cloned().collect());
-            let Some(last) = written.last().cloned() else { continue };
+            let Some(last) = written.last().cloned() else {
+                grown |= line.timeline.last().is_some();
+                continue;
+            };
             // What this replica led itself and nobody wrote anew is still its own.
             let begins = written.entries().first().map_or(last.at, |first| first.at);
             let mut before =
@@ -55,9 +60,10 @@ impl Record {
             if said {
                 continue;
             }
-            self.grown = true;
+            grown = true;
             written_until = Some(written_until.map_or(unwritten, |before| before.min(unwritten)));
         }
+        self.grown = grown;
         written_until
     }
 

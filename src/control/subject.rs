@@ -199,6 +199,13 @@ pub const WRITE_PAUSE_MS: i64 = 1000;
 pub const REFRESH_MS: i64 = 3_600_000;
 
 impl Writing {
+    /// Takes over what a leader wrote: its figures are refreshed when their hour is over, not at once.
+    pub fn see(&mut self, written: Written, as_of: Option<&str>, now: Instant) {
+        self.written = written;
+        let as_of = as_of.and_then(|at| Instant::parse(at).ok());
+        self.at = self.at.max(as_of.map(|at| at.min(now)));
+    }
+
     /// When the object may be written next.
     pub fn earliest(&self) -> Option<Instant> {
         let pause =

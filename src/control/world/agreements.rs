@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::api::report::SubjectKind;
 use crate::control::fingerprint;
 use crate::control::record::Record;
-use crate::control::subject::{Subject, Writing};
+use crate::control::subject::{Subject, Writing, Written};
 use crate::control::versions::Seen;
 use crate::domain::agreement::{Schedule, Terms, spec_digest};
 use crate::domain::report::amendment_beyond;
@@ -29,13 +29,17 @@ impl World {
         let version: Box<str> = seen.metadata.resource_version.as_str().into();
         let status = seen.status.unwrap_or_default();
         let (fingerprint, shown) = fingerprint::agreement(&status);
+        let is_following = self.leadership.is_none();
         if let Some(entry) = self.agreements.get_mut(&key)
             && entry.generation == seen.metadata.generation
         {
             let ours = entry.writing.written.fingerprint == fingerprint;
             entry.writing.version = version;
             entry.seen_at = Some(now);
-            if !ours && !entry.writing.in_flight {
+            if is_following {
+                let written = Written { fingerprint, shown, conditions: remember(Some(&status.conditions)) };
+                entry.writing.see(written, status.as_of.as_deref(), now);
+            } else if !ours && !entry.writing.in_flight {
                 entry.writing.written.fingerprint = fingerprint;
                 self.queue.mark(Subject::Agreement(key));
             }
@@ -60,12 +64,8 @@ impl World {
         entry.generation = seen.metadata.generation;
         entry.kind = seen.spec.kind.unwrap_or_default();
         entry.writing.version = version;
-        entry.writing.written.fingerprint = fingerprint;
-        entry.writing.written.shown = shown;
-        entry.writing.written.conditions = remember(Some(&status.conditions));
-        // Figures of a former leader are refreshed when their hour is over, not at once.
-        let as_of = status.as_of.as_deref().and_then(|at| Instant::parse(at).ok());
-        entry.writing.at = entry.writing.at.max(as_of.map(|at| at.min(now)));
+        let written = Written { fingerprint, shown, conditions: remember(Some(&status.conditions)) };
+        entry.writing.see(written, status.as_of.as_deref(), now);
         let digest: Arc<str> = spec_digest(&key.namespace, &key.name, &seen.spec).into();
         entry.waiting = None;
         match Terms::from_spec(&seen.spec) {

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::api::report::SubjectKind;
 use crate::control::fingerprint;
 use crate::control::record::Record;
-use crate::control::subject::{Subject, Writing};
+use crate::control::subject::{Subject, Writing, Written};
 use crate::control::versions::Seen;
 use crate::domain::agreement::Terms;
 use crate::domain::digest::{self, Identity};
@@ -36,13 +36,17 @@ impl World {
         let status = seen.status.unwrap_or_default();
         let (fingerprint, shown) = fingerprint::service(&status);
         self.note_shown(&key, &status.components);
+        let is_following = self.leadership.is_none();
         if let Some(entry) = self.services.get_mut(&key)
             && entry.generation == seen.metadata.generation
         {
             let ours = entry.writing.written.fingerprint == fingerprint;
             entry.writing.version = version;
             entry.seen_at = Some(now);
-            if !ours && !entry.writing.in_flight {
+            if is_following {
+                let written = Written { fingerprint, shown, conditions: remember(Some(&status.conditions)) };
+                entry.writing.see(written, status.as_of.as_deref(), now);
+            } else if !ours && !entry.writing.in_flight {
                 entry.writing.written.fingerprint = fingerprint;
                 self.queue.mark(Subject::Service(key));
             }
@@ -82,12 +86,8 @@ impl World {
         entry.criticality = seen.spec.criticality.unwrap_or_default();
         entry.shared_with = seen.spec.shared_with.iter().map(|name| name.as_str().into()).collect();
         entry.writing.version = version;
-        entry.writing.written.fingerprint = fingerprint;
-        entry.writing.written.shown = shown;
-        entry.writing.written.conditions = remember(Some(&status.conditions));
-        // Figures of a former leader are refreshed when their hour is over, not at once.
-        let as_of = status.as_of.as_deref().and_then(|at| Instant::parse(at).ok());
-        entry.writing.at = entry.writing.at.max(as_of.map(|at| at.min(now)));
+        let written = Written { fingerprint, shown, conditions: remember(Some(&status.conditions)) };
+        entry.writing.see(written, status.as_of.as_deref(), now);
         let old = entry.tracker.as_ref().map(|tracker| tracker.rules().clone());
         match ServiceRules::from_spec(&seen.spec) {
             Err(problems) => entry.problems = problems,
