@@ -69,6 +69,10 @@ impl Load {
             self.cluster.endpoints(&format!("api-{}", number * (self.services / TRANSITIONS)), ready);
             self.cluster.settle();
         }
+        // A transition is judged once it has lasted a millisecond.
+        self.now = self.now.plus_ms(1);
+        self.cluster.at(self.now);
+        self.cluster.settle();
         self.cluster.writes - before
     }
 }
