@@ -75,6 +75,9 @@ fn ms(report: &Value, name: &str) -> i64 {
 async fn a_restart_while_nothing_changes_leaves_nothing_unknown(rig: Rig) {
     scene(&rig, 3).await;
     seen_and_killed(&rig).await;
+    if !rig.is_fake() {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    }
     let second = rig.start("second");
     leads(&rig, "second").await;
     // Longer than a new leader looks into what it missed.
