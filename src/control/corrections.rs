@@ -81,7 +81,6 @@ mod tests {
 
     use super::*;
     use crate::api::report::{SubjectKind, Superseded};
-    use crate::domain::clock_steps::NotedSteps;
     use crate::domain::version::Versions;
     use crate::observe::facts::ObjectKey;
 
@@ -94,25 +93,15 @@ mod tests {
     /// A closed report whose name is its digest.
     fn closed(name: &str, month: i64, previous: Option<&str>, supersedes: Option<&str>) -> KnownReport {
         let superseded = |name: &str| Box::new(Superseded { name: name.into(), digest: name.to_owned() });
+        let made =
+            KnownReport::made(ObjectKey::new("shop", name), "a", Instant::from_ms(month), Instant::from_ms(month + 1));
         KnownReport {
-            key: ObjectKey::new("shop", name),
-            subject_uid: "a".into(),
             supersedes: supersedes.map(superseded),
-            is_restored: false,
-            start: Instant::from_ms(month),
-            end: Instant::from_ms(month + 1),
             phase: Some(Phase::Closed),
-            result: None,
             previous_digest: previous.map(Into::into),
             digest: Some(name.into()),
             version: "1".into(),
-            sequence: 0,
-            epoch: 0,
-            fingerprint: 0,
-            conditions: Vec::new(),
-            spec: None,
-            ledger: Vec::new(),
-            clock_steps: NotedSteps::default(),
+            ..made
         }
     }
 

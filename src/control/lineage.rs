@@ -84,32 +84,14 @@ mod tests {
     use crate::api::service::State;
     use crate::control::record::WrittenLine;
     use crate::domain::agreement::Terms;
-    use crate::domain::clock_steps::NotedSteps;
     use crate::domain::reason::Reason;
     use crate::domain::version::{Version, Versions};
     use crate::observe::facts::ObjectKey;
 
     fn report(month: i64, uid: &str, is_restored: bool) -> KnownReport {
-        KnownReport {
-            key: ObjectKey::new("shop", format!("gold-{month}")),
-            subject_uid: uid.into(),
-            supersedes: None,
-            is_restored,
-            start: Instant::from_ms(month),
-            end: Instant::from_ms(month + 1),
-            phase: None,
-            result: None,
-            previous_digest: None,
-            digest: None,
-            version: "1".into(),
-            sequence: 0,
-            epoch: 0,
-            fingerprint: 0,
-            conditions: Vec::new(),
-            spec: None,
-            ledger: Vec::new(),
-            clock_steps: NotedSteps::default(),
-        }
+        let key = ObjectKey::new("shop", format!("gold-{month}"));
+        let made = KnownReport::made(key, uid, Instant::from_ms(month), Instant::from_ms(month + 1));
+        KnownReport { is_restored, version: "1".into(), ..made }
     }
 
     fn formers(uid: &str, restored: bool, reports: &[KnownReport]) -> Vec<String> {

@@ -70,6 +70,32 @@ pub struct KnownReport {
     pub clock_steps: NotedSteps,
 }
 
+impl KnownReport {
+    /// One that was made, and of which nothing is written yet.
+    pub fn made(key: ObjectKey, subject_uid: &str, start: Instant, end: Instant) -> Self {
+        Self {
+            key,
+            subject_uid: subject_uid.into(),
+            supersedes: None,
+            is_restored: false,
+            start,
+            end,
+            phase: None,
+            result: None,
+            previous_digest: None,
+            digest: None,
+            version: Box::default(),
+            sequence: 0,
+            epoch: 0,
+            fingerprint: 0,
+            conditions: Vec::new(),
+            spec: None,
+            ledger: Vec::new(),
+            clock_steps: NotedSteps::default(),
+        }
+    }
+}
+
 /// A ledger line as written.
 #[derive(Clone, Debug)]
 pub struct WrittenLine {

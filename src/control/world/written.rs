@@ -94,24 +94,10 @@ impl World {
             return;
         }
         list.push(KnownReport {
-            key: write.key.clone(),
-            subject_uid: text("/spec/subject/uid").into(),
-            supersedes: None,
             is_restored: text("/spec/reason") == RESTORED,
-            start,
-            end,
-            phase: None,
-            result: None,
-            previous_digest: None,
-            digest: None,
             version: version.into(),
-            sequence: 0,
-            epoch: 0,
-            fingerprint: 0,
-            conditions: Vec::new(),
             spec: Some(body["spec"].to_string().into()),
-            ledger: Vec::new(),
-            clock_steps: NotedSteps::default(),
+            ..KnownReport::made(write.key.clone(), text("/spec/subject/uid"), start, end)
         });
         list.sort_by_key(|report| report.start);
     }
