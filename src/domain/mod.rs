@@ -23,6 +23,7 @@ pub mod limits;
 pub mod maintenance;
 pub mod period;
 pub mod probability;
+pub mod probe;
 pub mod readiness;
 pub mod reason;
 pub mod recurrence;

@@ -51,6 +51,10 @@ reasons! {
     NotObserved,
     /// The stage of the service is not measured.
     StageNotMeasured,
+    /// Tries of an address fail.
+    ProbeFailed,
+    /// Tries of an address succeed.
+    ProbeSucceeded,
     /// No replica was observing.
     NoLeader,
     /// A source gave no proof.
