@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::maintenance::{ExclusionCause, MaintenanceWindow, PlannedMaintenance};
-pub use super::target::{Method, Readiness, Target, TargetKind};
+pub use super::target::{Method, Probe, Readiness, Target, TargetKind};
 use super::term::Term;
 use super::values::{DurationText, LocalReference, PartName, Percent, SharedReference, TimeZoneName};
 
@@ -46,7 +46,7 @@ use super::values::{DurationText, LocalReference, PartName, Percent, SharedRefer
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("!has(self.type) || self.type != 'UnderpinningContract'", "type: an UnderpinningContract cannot be measured by Readiness, the only method of this version; use ServiceLevel or OperationalLevel"),
+    validation = ("!has(self.type) || self.type != 'UnderpinningContract' || self.targets.all(t, has(t.method) && t.method != 'Readiness')", "type: an UnderpinningContract cannot be measured by Readiness, which is that of your own components; use method Probe in all targets"),
     validation = ("!has(self.errorBudget) || !has(self.errorBudget.target) || self.targets.exists(t, t.name == self.errorBudget.target)", "errorBudget.target: name one of the targets"),
     validation = ("!has(self.errorBudget) || !has(self.errorBudget.target) || !self.targets.exists(t, t.name == self.errorBudget.target && !has(t.objective))", "errorBudget.target: a target without objective has no error budget; name one with an objective")
 )]

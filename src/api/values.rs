@@ -84,6 +84,12 @@ text_value!(
 );
 
 text_value!(
+    /// An address to try, without user and fragment.
+    ProbeUrl, max 1024,
+    "self.matches(r'^(https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?([/?][!-\"$-~]*)?|tcp://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\]):([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))$')" => "write https://host/path, http://host/path or tcp://host:port, the port from 1 to 65535, without user, blanks and #",
+);
+
+text_value!(
     /// A calendar span of ISO 8601 with years, months or days.
     CalendarSpanText, max 32,
     "self.matches('^P([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}D)?$')" => "write a calendar span of years, months or days, such as P6M, P1Y or P90D",

@@ -4,7 +4,7 @@ use crate::api::ServiceLevelAgreementStatus;
 use crate::api::agreement::{ClassTimes, CurrentState, InForce, LastReport, PeriodStatus, TargetStatus};
 use crate::api::service::State;
 use crate::domain::accounting::Verdict;
-use crate::domain::agreement::{Schedule, Terms};
+use crate::domain::agreement::{Schedule, TargetTerms, Terms};
 use crate::domain::budget::budget_available;
 use crate::domain::chain::Chain;
 use crate::domain::conditions::Finding;
@@ -200,6 +200,16 @@ fn agreed(shown: &Shown<'_>, now: Instant) -> Finding {
 fn measured(shown: &Shown<'_>) -> Finding {
     if shown.lost_since.is_some() {
         return Finding::no("Measured", "SourceMissing", "a source shows nothing; time from then on is unknown");
+    }
+    let is_probed = |target: &&TargetTerms| target.probe.is_some();
+    let probed: Vec<&str> = shown.version.value.targets.iter().filter(is_probed).map(|target| &*target.name).collect();
+    if !probed.is_empty() {
+        let message = format!(
+            "targets: {}: method Probe: this version of the operator tries no addresses, so the time of these targets is \
+             unknown; assize replay judges tries of a log",
+            probed.join(", ")
+        );
+        return Finding::no("Measured", "NotMeasurable", message);
     }
     let Some(judged) = shown.judged else {
         return Finding::unknown("Measured", "Pending", "no figures yet");

@@ -51,7 +51,7 @@ impl Record {
     pub fn follow(&mut self, service: &Timeline, from: Instant) {
         let seen: Vec<Entry> = service.entries_for(from, Instant::MAX).cloned().collect();
         let Some(first) = seen.first().filter(|first| first.at <= from) else { return };
-        for line in self.lines.iter_mut().filter(|line| line.components.is_none()) {
+        for line in self.lines.iter_mut().filter(|line| line.follows_service()) {
             if line.timeline.entries().first().is_none_or(|own| first.at < own.at) {
                 let mut timeline = Timeline::from_entries(seen.clone());
                 timeline.set_rolled(service.rolled().to_vec());

@@ -21,12 +21,39 @@ use crate::observe::facts::ObjectKey;
 pub struct Line {
     /// The target.
     pub target: Arc<str>,
-    /// The components it measures; none: the state of the Service.
+    /// The components it measures; none: the state of the Service, or an address.
     pub components: Option<Arc<[Arc<str>]>>,
+    /// Whether it measures an address, which nothing tries yet.
+    pub is_probed: bool,
     /// What it saw.
     pub timeline: Arc<Timeline>,
     /// Fingerprint of what former leaders wrote, until this replica writes.
     pub(super) written: Option<u64>,
+}
+
+impl Line {
+    fn of(target: &TargetTerms) -> Self {
+        Self {
+            target: target.name.clone(),
+            components: target.components.clone(),
+            is_probed: target.probe.is_some(),
+            timeline: Arc::default(),
+            written: None,
+        }
+    }
+
+    /// Whether it measures the state of the Service.
+    pub fn follows_service(&self) -> bool {
+        self.components.is_none() && !self.is_probed
+    }
+
+    /// What it notes now.
+    fn entry(&self, tracker: &ServiceTracker, at: Instant) -> Entry {
+        if self.is_probed {
+            return Entry::live(at, State::Unknown, None, Reason::NotMeasurable);
+        }
+        tracker.entry(self.components.as_deref(), at)
+    }
 }
 
 /// What is known of one report of the subject.
@@ -166,13 +193,11 @@ impl Record {
         let Some(newest) = self.terms.newest().cloned() else { return };
         for target in &newest.value.targets {
             match self.lines.iter_mut().find(|line| line.target == target.name) {
-                Some(line) => line.components.clone_from(&target.components),
-                None => self.lines.push(Line {
-                    target: target.name.clone(),
-                    components: target.components.clone(),
-                    timeline: Arc::default(),
-                    written: None,
-                }),
+                Some(line) => {
+                    line.components.clone_from(&target.components);
+                    line.is_probed = target.probe.is_some();
+                }
+                None => self.lines.push(Line::of(target)),
             }
         }
     }
@@ -186,8 +211,7 @@ impl Record {
             for WrittenLine { target, .. } in &report.ledger {
                 let is_known = self.lines.iter().chain(&missing).any(|line| line.target == *target);
                 if let Some(terms) = self.terms_of(target, period).filter(|_| !is_known) {
-                    let (target, components) = (terms.name.clone(), terms.components.clone());
-                    missing.push(Line { target, components, timeline: Arc::default(), written: None });
+                    missing.push(Line::of(terms));
                 }
             }
         }
@@ -204,7 +228,7 @@ impl Record {
     pub fn note(&mut self, tracker: &ServiceTracker, at: Instant) -> bool {
         let mut grown = false;
         for line in &mut self.lines {
-            let mut entry = tracker.entry(line.components.as_deref(), at);
+            let mut entry = line.entry(tracker, at);
             if entry.state == State::Unknown
                 && let Some(last) = line.timeline.last()
             {
@@ -222,7 +246,7 @@ impl Record {
     /// Notes that nothing was observed from `at` on; returns whether any line grew.
     pub fn blind(&mut self, at: Instant, reason: Reason) -> bool {
         let mut grown = false;
-        for line in self.lines.iter_mut().filter(|line| line.timeline.last().is_some()) {
+        for line in self.lines.iter_mut().filter(|line| line.timeline.last().is_some() && !line.is_probed) {
             let entry = Entry::live(at, State::Unknown, None, reason);
             grown |= Arc::make_mut(&mut line.timeline).push(entry);
         }

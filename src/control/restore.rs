@@ -50,6 +50,8 @@ impl Record {
             let written = Timeline::from_entries(before);
             // What was written was seen, if only for a moment.
             let until = last.at.plus_ms(1).max(observed_until.unwrap_or(last.at));
+            // An address that nobody tries is no more unknown while nobody leads.
+            let until = if line.is_probed && last.state == State::Unknown { Instant::MAX } else { until };
             let mut joined = join(written.clone(), until, &line.timeline);
             let said = joined.entries() == written.entries();
             // Up to there the ledger says everything, however long ago its last entry is.

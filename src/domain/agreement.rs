@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use crate::api::agreement::{Method, PeriodKind, ServiceLevelAgreementSpec, TargetKind};
+use crate::api::agreement::{AgreementType, Method, PeriodKind, ServiceLevelAgreementSpec, Target, TargetKind};
 use crate::api::values::{DurationText, Percent, SharedReference};
 
 use super::accounting::Yardstick;
@@ -18,6 +18,7 @@ use super::duration::parse_duration_ms;
 use super::limits::AGREEMENT_SPEC_BYTES;
 use super::maintenance::MaintenanceTerms;
 use super::period;
+use super::probe::ProbeTerms;
 use super::reliability::Limits;
 use super::term::Term;
 use super::time::{Instant, Interval};
@@ -65,12 +66,21 @@ pub struct TargetTerms {
     pub contractual: bool,
     /// What it is judged by.
     pub yardstick: Yardstick,
-    /// The components it measures; none: the state of the Service.
+    /// The components it measures; none: the state of the Service, or the address of `probe`.
     pub components: Option<Arc<[Arc<str>]>>,
+    /// The address it measures, of the method Probe.
+    pub probe: Option<Arc<ProbeTerms>>,
     /// Shorter Down runs are Up.
     pub min_outage_ms: i64,
     /// The limits of a Reliability target, which has no objective.
     pub limits: Option<Limits>,
+}
+
+impl TargetTerms {
+    /// Whether it measures the state of the Service.
+    pub fn follows_service(&self) -> bool {
+        self.components.is_none() && self.probe.is_none()
+    }
 }
 
 /// The terms of an agreement.
@@ -108,11 +118,12 @@ impl Terms {
         if bytes > AGREEMENT_SPEC_BYTES {
             found.push(Violation::new("spec", format!("{bytes} bytes; shorten it to {AGREEMENT_SPEC_BYTES}")));
         }
-        if spec.kind == Some(crate::api::agreement::AgreementType::UnderpinningContract) {
+        let is_outside = |target: &Target| target.method.is_some_and(|method| method != Method::Readiness);
+        if spec.kind == Some(AgreementType::UnderpinningContract) && !spec.targets.iter().all(is_outside) {
             found.push(Violation::new(
                 "spec.type",
-                "an UnderpinningContract cannot be measured by Readiness, the only method of this version; use \
-                 ServiceLevel or OperationalLevel",
+                "an UnderpinningContract cannot be measured by Readiness, which is that of your own components; use \
+                 method Probe in all targets",
             ));
         }
         let period = read_period(spec, &mut found);
@@ -163,6 +174,7 @@ impl Terms {
                 warn_at: Decimal::from_ten_thousandths(750_000),
             },
             components: None,
+            probe: None,
             min_outage_ms: 0,
             limits: None,
         };
@@ -213,7 +225,7 @@ impl Terms {
     /// does not: what is rolled up keeps only its sum of them, and the Service counts them.
     pub fn covers_service(&self) -> bool {
         let covers =
-            |target: &TargetTerms| target.limits.is_none() && target.components.is_none() && target.min_outage_ms == 0;
+            |target: &TargetTerms| target.limits.is_none() && target.follows_service() && target.min_outage_ms == 0;
         self.targets.iter().any(covers)
     }
 

@@ -3,6 +3,10 @@
 //! A try is one attempt at its scheduled start. An attempt that could not be made is no try: it proves nothing and
 //! breaks no row.
 
+mod address;
+
+pub use address::{Address, Scheme};
+
 use crate::api::service::State;
 
 use super::reason::Reason;
@@ -27,6 +31,17 @@ pub struct ProbeRules {
     pub fail_after: u32,
     /// So many successes in a row are Up again, from the first of them; at least 1.
     pub recover_after: u32,
+}
+
+/// What a target of the method Probe agrees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeTerms {
+    /// The address.
+    pub address: Address,
+    /// A try without an answer by then failed.
+    pub timeout_ms: i64,
+    /// How tries are made and judged.
+    pub rules: ProbeRules,
 }
 
 /// The states of tries, which are in order of time. Each try holds up to the next, but no longer than to the next
@@ -66,10 +81,9 @@ fn decide(rules: ProbeRules, tries: &[Try]) -> Vec<bool> {
 }
 
 fn entry(at: Instant, is_down: bool) -> Entry {
-    match is_down {
-        true => Entry::live(at, State::Down, None, Reason::ProbeFailed),
-        false => Entry::live(at, State::Up, None, Reason::ProbeSucceeded),
-    }
+    let (state, reason) =
+        if is_down { (State::Down, Reason::ProbeFailed) } else { (State::Up, Reason::ProbeSucceeded) };
+    Entry::live(at, state, None, reason)
 }
 
 #[cfg(test)]

@@ -154,11 +154,14 @@ pub(super) fn read_target(
         let message = "a Reliability target has limits instead; remove it";
         found.push(Violation::new(format!("{field}.objective"), message));
     }
-    for (name, given) in [("method", target.method.is_some()), ("readiness", target.readiness.is_some())] {
-        if given {
-            let message = "only an Availability target has it; remove it";
-            found.push(Violation::new(format!("{field}.{name}"), message));
-        }
+    let given = [
+        ("method", target.method.is_some()),
+        ("readiness", target.readiness.is_some()),
+        ("probe", target.probe.is_some()),
+    ];
+    for (name, _) in given.into_iter().filter(|(_, given)| *given) {
+        let message = "only an Availability target has it; remove it";
+        found.push(Violation::new(format!("{field}.{name}"), message));
     }
     let mut read = |text: &Option<DurationText>, name: &str| {
         parse_duration_ms(text.as_ref()?.as_str())
@@ -181,6 +184,7 @@ pub(super) fn read_target(
         contractual: target.contractual.unwrap_or(true),
         yardstick,
         components: None,
+        probe: None,
         min_outage_ms: 0,
         limits: Some(limits),
     }
@@ -201,7 +205,7 @@ pub(super) fn refuse_limits(target: &Target, field: &str, found: &mut Vec<Violat
 /// One set of outages: what the first Availability target over the state of the Service is too short to count, a
 /// Reliability target does not count either.
 pub(super) fn share_outages(targets: &mut [TargetTerms]) {
-    let first = targets.iter().find(|target| target.limits.is_none() && target.components.is_none());
+    let first = targets.iter().find(|target| target.limits.is_none() && target.follows_service());
     let min_outage_ms = first.map_or(0, |target| target.min_outage_ms);
     for target in targets.iter_mut().filter(|target| target.limits.is_some()) {
         target.min_outage_ms = min_outage_ms;

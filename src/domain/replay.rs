@@ -5,6 +5,7 @@ mod closed;
 mod event;
 mod gaps;
 mod ledger;
+mod probes;
 mod recorder;
 mod versions;
 
@@ -96,6 +97,8 @@ pub struct Replay {
     pub events: usize,
     /// The last instant of the log.
     pub last: Option<Instant>,
+    /// The targets among them that tries measure.
+    probed: Vec<probes::Probed>,
     first: Option<Instant>,
     created: Instant,
 }
@@ -118,6 +121,10 @@ impl Replay {
             }
         }
         recorder.advance(Instant::MAX);
+        replay.probed = probes::read(&events, &replay.terms, &recorder.lines)?;
+        for probed in &replay.probed {
+            recorder.lines.insert(probed.target.clone(), probed.line(&replay.terms, Instant::MAX));
+        }
         replay.lines = recorder.lines.into_iter().map(|(name, line)| (name, Arc::new(line))).collect();
         replay.refuse_what_was_rolled_up();
         Ok(replay)
@@ -216,6 +223,7 @@ impl Replay {
             calendars,
             service: Versions::starting_with(service_version(objects, &objects.service, rules, Instant::MIN)),
             lines: HashMap::new(),
+            probed: Vec::new(),
             announced: approvals::read(events, &objects.namespace, &objects.service_name)?,
             events: events.len(),
             last: events.last().map(|event| event.at),

@@ -282,7 +282,8 @@ impl World {
         let mut changed: Vec<Subject> = Vec::new();
         let mut look = |subject: Subject, record: &mut crate::control::record::Record| {
             let mut any = false;
-            for line in &mut record.lines {
+            // What measures an address does not follow the members.
+            for line in record.lines.iter_mut().filter(|line| !line.is_probed) {
                 any |= change(line);
             }
             if any {

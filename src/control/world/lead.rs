@@ -157,7 +157,7 @@ impl World {
             .flatten()
             .filter_map(|agreement| {
                 let record = self.agreements.get(agreement)?.record.as_ref()?;
-                let target = record.lines.iter().find(|line| line.components.is_none())?;
+                let target = record.lines.iter().find(|line| line.follows_service())?;
                 Some((agreement.clone(), target.target.as_ref().into()))
             })
             .collect();

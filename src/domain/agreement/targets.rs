@@ -2,13 +2,23 @@
 
 use std::sync::Arc;
 
-use crate::api::agreement::{ErrorBudget, Target, TargetKind, Unmeasured};
+use crate::api::agreement::{ErrorBudget, Method, Probe, Target, TargetKind, Unmeasured};
+use crate::api::values::DurationText;
 use crate::domain::accounting::Yardstick;
 use crate::domain::decimal::Decimal;
+use crate::domain::probe::{Address, ProbeRules, ProbeTerms};
 use crate::domain::reliability;
+use crate::domain::time::{HOUR_MS, SECOND_MS};
 use crate::domain::violation::Violation;
 
 use super::{TargetTerms, read_duration, read_percent};
+
+/// From one try to the next, unless the target says otherwise.
+const PROBE_INTERVAL_MS: i64 = 30 * SECOND_MS;
+/// How long a try waits for its answer, unless the target says otherwise.
+const PROBE_TIMEOUT_MS: i64 = 5 * SECOND_MS;
+/// Most tries in a row that a decision may ask for.
+const PROBE_ROW: u32 = 100;
 
 /// Reads an objective: above 0 and below 100.
 pub fn read_objective(text: &str) -> Result<Decimal, String> {
@@ -66,6 +76,7 @@ fn read_availability(target: &Target, field: &str, yardstick: Yardstick, found: 
     if target.method.is_none() {
         found.push(Violation::new(format!("{field}.method"), "say how availability is measured, such as Readiness"));
     }
+    refuse_other_details(target, field, found);
     let readiness = target.readiness.clone().unwrap_or_default();
     let degraded_counts = readiness.degraded_counts.as_ref().map_or(Decimal::ZERO, |share| {
         Decimal::parse(share.as_str()).ok().filter(|share| *share <= Decimal::ONE).unwrap_or_else(|| {
@@ -88,9 +99,59 @@ fn read_availability(target: &Target, field: &str, yardstick: Yardstick, found: 
         yardstick: Yardstick { objective, degraded_counts, ..yardstick },
         components: (!readiness.components.is_empty())
             .then(|| readiness.components.iter().map(|name| Arc::from(name.as_str())).collect()),
+        probe: target
+            .probe
+            .as_ref()
+            .and_then(|probe| read_probe(probe, &format!("{field}.probe"), found))
+            .map(Arc::new),
         min_outage_ms,
         limits: None,
     }
+}
+
+/// Each method has its own details.
+fn refuse_other_details(target: &Target, field: &str, found: &mut Vec<Violation>) {
+    let Some(method) = target.method else { return };
+    if method == Method::Probe && target.probe.is_none() {
+        found.push(Violation::new(format!("{field}.probe"), "method Probe needs it; write probe.url"));
+    }
+    if method != Method::Probe && target.probe.is_some() {
+        let message = "only method Probe has it; remove it, or write method Probe";
+        found.push(Violation::new(format!("{field}.probe"), message));
+    }
+    if method != Method::Readiness && target.readiness.is_some() {
+        found.push(Violation::new(format!("{field}.readiness"), "only method Readiness has it; remove it"));
+    }
+}
+
+fn read_probe(probe: &Probe, field: &str, found: &mut Vec<Violation>) -> Option<ProbeTerms> {
+    let mut read = |text: &Option<DurationText>, name: &str, default_ms: i64| {
+        text.as_ref().map_or(default_ms, |text| read_duration(text, &format!("{field}.{name}"), found))
+    };
+    let interval_ms = read(&probe.interval, "interval", PROBE_INTERVAL_MS);
+    let timeout_ms = read(&probe.timeout, "timeout", PROBE_TIMEOUT_MS.min(interval_ms));
+    if !(SECOND_MS..=HOUR_MS).contains(&interval_ms) {
+        found.push(Violation::new(format!("{field}.interval"), "an address is tried each 1s to 1h; write such as 30s"));
+    }
+    if timeout_ms < 1 || timeout_ms > interval_ms {
+        let message = "a try ends before the next begins; write at least 1ms and at most the interval";
+        found.push(Violation::new(format!("{field}.timeout"), message));
+    }
+    let mut count = |given: Option<u32>, name: &str, default: u32| {
+        let count = given.unwrap_or(default);
+        if !(1..=PROBE_ROW).contains(&count) {
+            found.push(Violation::new(format!("{field}.{name}"), format!("write 1 to {PROBE_ROW} tries in a row")));
+        }
+        count
+    };
+    let rules = ProbeRules {
+        interval_ms,
+        fail_after: count(probe.fail_after, "failAfter", 2),
+        recover_after: count(probe.recover_after, "recoverAfter", 1),
+    };
+    let address = Address::parse(probe.url.as_str());
+    let address = address.map_err(|message| found.push(Violation::new(format!("{field}.url"), message))).ok()?;
+    Some(ProbeTerms { address, timeout_ms, rules })
 }
 
 /// Index of the target whose error budget is shown.

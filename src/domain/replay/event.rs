@@ -72,6 +72,13 @@ pub enum EventKind {
         /// How many were wanted; absent: as known.
         desired: Option<u32>,
     },
+    /// One try of the address of a target.
+    Probe {
+        /// The target.
+        target: String,
+        /// Whether it succeeded.
+        ok: bool,
+    },
     /// A new version of the agreement.
     Agreement {
         /// Its spec.
@@ -135,12 +142,13 @@ pub struct EventError {
 }
 
 /// The types of this version with the fields that each takes besides `at` and `type`.
-const TYPES: [(&str, &[&str]); 11] = [
+const TYPES: [(&str, &[&str]); 12] = [
     ("observe", &["component", "ready", "desired", "reason"]),
     ("state", &["component", "state", "reason"]),
     ("gap", &["until", "component", "reason"]),
     ("pods", &["component", "ready", "serviceChanged", "pods"]),
     ("backfill", &["component", "ready", "desired"]),
+    ("probe", &["target", "ok"]),
     ("agreement", &["spec"]),
     ("service", &["spec"]),
     ("calendar", &["name", "spec"]),
@@ -213,6 +221,7 @@ fn read_kind(kind: &str, reader: &Reader<'_>) -> Result<EventKind, String> {
             ready: reader.count("ready")?.ok_or("ready: is missing")?,
             desired: reader.count("desired")?,
         },
+        "probe" => EventKind::Probe { target: reader.text("target")?, ok: reader.flag("ok")?.ok_or("ok: is missing")? },
         "agreement" => EventKind::Agreement { spec: reader.spec()? },
         "service" => EventKind::Service { spec: reader.spec()? },
         "change" => EventKind::Change {
@@ -369,6 +378,8 @@ mod tests {
                 r#""type": "change", "name": "c", "notBefore": "2025-11-10T10:00:00Z", "notAfter": "2025-11-10T11:00:00Z", "expectedOutage": "1""#,
                 "expectedOutage: not a duration, write whole numbers with the units d h m s ms in this order, like 1h30m or 250ms",
             ),
+            (r#""type": "probe", "target": "door""#, "ok: is missing"),
+            (r#""type": "probe", "target": "door", "ok": 1"#, "ok: 1 is neither true nor false"),
             (r#""type": "cancel""#, "name: is missing"),
             (r#""type": "exclusion", "cause": "Other""#, "cause: \"Other\" is not one of CustomerCaused, ForceMajeure"),
             (

@@ -16,7 +16,7 @@ impl Replay {
     /// The lines of a period as its ledger would hold them at an instant: within their bounds.
     pub fn ledger(&self, period: &Period, as_of: Instant) -> HashMap<Arc<str>, Arc<Timeline>> {
         let schedule = self.schedule();
-        let mut lines = self.lines_until(as_of);
+        let mut lines = self.lines_until(as_of, as_of.min(schedule.closing(period)));
         // A rolling window reads the ledgers of all months that it touches.
         let from = period.window_at(as_of).from;
         let mut ledger = Some(*period);
@@ -55,7 +55,7 @@ impl Replay {
             let held = Interval { from: ledger.start, to: ledger.end };
             let rolls_up = !Bounds::held(self.lines.values().map(|line| &**line), held).is_within(Bounds::default());
             if rolls_up {
-                let mut lines = self.lines_until(agreed);
+                let mut lines = self.lines_until(agreed, agreed);
                 // This one is not known yet when the ledger is written.
                 self.bound(&mut lines, &ledger, agreed.minus_ms(1));
                 if lines.values().any(|line| line.rolled_in_part(exclusion.span).is_some()) {
@@ -67,8 +67,13 @@ impl Replay {
         false
     }
 
-    fn lines_until(&self, instant: Instant) -> HashMap<Arc<str>, Arc<Timeline>> {
-        self.lines.iter().map(|(name, line)| (name.clone(), Arc::new(line.until(instant)))).collect()
+    /// The lines as known at an instant; what tries left open is decided by those before `settled`.
+    fn lines_until(&self, instant: Instant, settled: Instant) -> HashMap<Arc<str>, Arc<Timeline>> {
+        let line = |name: &Arc<str>, line: &Timeline| {
+            let probed = self.probed.iter().find(|probed| probed.target == *name);
+            probed.map_or_else(|| line.until(instant), |probed| probed.line(&self.terms, settled).until(instant))
+        };
+        self.lines.iter().map(|(name, known)| (name.clone(), Arc::new(line(name, known)))).collect()
     }
 
     /// Brings the ledger of one period within its bounds, by what was known at an instant.

@@ -53,7 +53,8 @@ impl Recorder {
         let mut targets: Vec<(Arc<str>, Option<Arc<[Arc<str>]>>)> = Vec::new();
         for version in replay.terms.all() {
             for target in &version.value.targets {
-                if !targets.iter().any(|(name, _)| *name == target.name) {
+                // Tries have lines of their own.
+                if target.probe.is_none() && !targets.iter().any(|(name, _)| *name == target.name) {
                     targets.push((target.name.clone(), target.components.clone()));
                 }
             }
@@ -185,6 +186,7 @@ impl Recorder {
                 self.tracker.observe(index, Observation::Counted { ready: *ready, desired }, event.at);
             }
             EventKind::Gap { .. }
+            | EventKind::Probe { .. }
             | EventKind::Backfill { .. }
             | EventKind::Agreement { .. }
             | EventKind::Calendar { .. }

@@ -20,7 +20,8 @@ pub(super) fn holds(rule: &str, value: &Value) -> Option<bool> {
         return Some(twin(value));
     }
     // self.matches('…'), alone or with a length above 0.
-    let (pattern, rest) = rule.strip_prefix("self.matches('")?.split_once("')")?;
+    let pattern = rule.strip_prefix("self.matches('").or_else(|| rule.strip_prefix("self.matches(r'"))?;
+    let (pattern, rest) = pattern.split_once("')")?;
     let text = value.as_str()?;
     let matches = matches(pattern, text)?;
     match rest {
@@ -84,7 +85,13 @@ const TWINS: &[(&str, Twin)] = &[
     ("type(self) == int ? (self >= 1 && self <= 1000000) : self.matches('^([1-9][0-9]?|100)%$')", is_ready_threshold),
     ("has(self.service) != has(self.external)", |dependency| has(dependency, "service") != has(dependency, "external")),
     ("self.startsWith('https://')", |url| text(url).starts_with("https://")),
-    ("!has(self.type) || self.type != 'UnderpinningContract'", |spec| text(&spec["type"]) != "UnderpinningContract"),
+    (
+        "!has(self.type) || self.type != 'UnderpinningContract' || self.targets.all(t, has(t.method) && t.method != 'Readiness')",
+        |spec| {
+            let is_outside = |target: &Value| has(target, "method") && target["method"] != "Readiness";
+            text(&spec["type"]) != "UnderpinningContract" || list(&spec["targets"]).iter().all(is_outside)
+        },
+    ),
     (
         "!has(self.errorBudget) || !has(self.errorBudget.target) || self.targets.exists(t, t.name == self.errorBudget.target)",
         |spec| {
@@ -121,8 +128,18 @@ const TWINS: &[(&str, Twin)] = &[
     ("self.kind == 'Availability' || !has(self.objective)", |target| {
         text(&target["kind"]) == "Availability" || !has(target, "objective")
     }),
-    ("self.kind == 'Availability' || (!has(self.method) && !has(self.readiness))", |target| {
-        text(&target["kind"]) == "Availability" || !(has(target, "method") || has(target, "readiness"))
+    ("self.kind == 'Availability' || (!has(self.method) && !has(self.readiness) && !has(self.probe))", |target| {
+        let given = ["method", "readiness", "probe"].iter().any(|name| has(target, name));
+        text(&target["kind"]) == "Availability" || !given
+    }),
+    ("!has(self.method) || self.method != 'Probe' || has(self.probe)", |target| {
+        target["method"] != "Probe" || has(target, "probe")
+    }),
+    ("!has(self.method) || self.method == 'Probe' || !has(self.probe)", |target| {
+        !has(target, "method") || target["method"] == "Probe" || !has(target, "probe")
+    }),
+    ("!has(self.method) || self.method == 'Readiness' || !has(self.readiness)", |target| {
+        !has(target, "method") || target["method"] == "Readiness" || !has(target, "readiness")
     }),
     (
         "self.kind != 'Reliability' || has(self.maxOutages) || has(self.maxSingleOutage) || has(self.maxMTRS)",

@@ -212,7 +212,18 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("type(self) == int", "\"1%\"", "\"01%\""),
     ("has(self.service) != has", r#"{"external": "a"}"#, r#"{"external": "a", "service": {}}"#),
     ("self.startsWith('https://')", "\"https://a\"", "\"HTTPS://a\""),
-    ("!has(self.type)", "{}", r#"{"type": "UnderpinningContract"}"#),
+    (
+        "!has(self.type)",
+        r#"{"type": "UnderpinningContract", "targets": [{"method": "Probe"}]}"#,
+        r#"{"type": "UnderpinningContract", "targets": [{"method": "Probe"}, {"kind": "Reliability"}]}"#,
+    ),
+    ("!has(self.method) || self.method != 'Probe'", r#"{"method": "Probe", "probe": {}}"#, r#"{"method": "Probe"}"#),
+    ("!has(self.method) || self.method == 'Probe'", r#"{"probe": {}}"#, r#"{"method": "Readiness", "probe": {}}"#),
+    (
+        "!has(self.method) || self.method == 'Readiness'",
+        r#"{"method": "Readiness", "readiness": {}}"#,
+        r#"{"method": "Probe", "readiness": {}}"#,
+    ),
     (
         "!has(self.errorBudget) || !has(self.errorBudget.target) || self",
         r#"{"errorBudget": {"target": "a"}, "targets": [{"name": "a"}]}"#,
@@ -284,8 +295,8 @@ fn the_term_ends_after_it_begins_and_rolling_has_days() {
         [
             "spec.reportingPeriod.days: set it with kind Rolling, and only then",
             "spec.term: expires lies before effectiveFrom; swap or correct them",
-            "spec.type: an UnderpinningContract cannot be measured by Readiness, the only method of this version; use \
-             ServiceLevel or OperationalLevel",
+            "spec.type: an UnderpinningContract cannot be measured by Readiness, which is that of your own components; use \
+             method Probe in all targets",
             "spec.errorBudget.target: name one of the targets",
             "metadata.name: names that begin with its- belong to the reports of Services; choose another",
         ]

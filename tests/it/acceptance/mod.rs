@@ -12,6 +12,7 @@ mod maintenance;
 mod numbers;
 mod observation;
 mod oracle;
+mod probes;
 mod reliability;
 mod service_hours;
 mod terms;

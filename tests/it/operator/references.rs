@@ -9,6 +9,7 @@ on_both_servers! {
     an_agreement_without_its_service_waits_for_it,
     an_agreement_without_its_calendar_waits_for_it,
     a_target_of_an_unknown_component_is_named,
+    nothing_is_claimed_of_an_address_that_is_not_tried,
 }
 
 async fn an_agreement_without_its_service_waits_for_it(rig: Rig) {
@@ -49,6 +50,45 @@ async fn a_target_of_an_unknown_component_is_named(rig: Rig) {
     let operator = rig.start("op");
     let agreement = rig.wait_condition("Agreement", "gold", "Ready", "False", "ReferenceNotFound").await;
     assert!(condition(&agreement, "Ready")["message"].as_str().unwrap().contains("db"), "{agreement}");
+    operator.stop().await;
+}
+
+/// The Service is ready, but nobody tries the address: its time is unknown, and no outage of the Service is one of it.
+async fn nothing_is_claimed_of_an_address_that_is_not_tried(rig: Rig) {
+    rig.core_service("api", 3, 3).await;
+    rig.service("checkout").await;
+    let targets = json!([
+        {"name": "availability", "kind": "Availability", "method": "Readiness", "objective": "99.9"},
+        {"name": "door", "kind": "Availability", "method": "Probe", "objective": "99.9",
+            "probe": {"url": "https://shop.example/health"}},
+    ]);
+    rig.agreement("gold", "checkout", json!({"targets": targets})).await;
+    let operator = rig.start("op");
+    rig.wait_current("gold", "Up").await;
+    let agreement = rig.wait_condition("Agreement", "gold", "Measured", "False", "NotMeasurable").await;
+    assert!(condition(&agreement, "Measured")["message"].as_str().unwrap().contains("door"), "{agreement}");
+    rig.endpoints("api", 0, 3).await;
+    rig.wait_current("gold", "Down").await;
+    rig.endpoints("api", 3, 3).await;
+    rig.wait_current("gold", "Up").await;
+    rig.settle("op").await;
+    operator.stop().await;
+    // A restart closes gaps of what follows the Service only.
+    let operator = rig.start("op");
+    rig.wait_current("gold", "Up").await;
+    rig.settle("op").await;
+    let report = rig.open_report("gold").await;
+    let door = &report["status"]["parts"][0]["targets"][1];
+    assert_eq!(door["target"].as_str().or(door["name"].as_str()), Some("door"), "{door}");
+    for class in ["up", "down", "degraded"] {
+        assert_eq!(door["ms"][class], 0, "{door}");
+    }
+    assert!(door["ms"]["unknown"].as_i64().unwrap() > 0, "{door}");
+    let lines = report["status"]["ledger"]["lines"].as_array().unwrap();
+    let line = lines.iter().find(|line| line["target"] == "door").unwrap();
+    let entries = line["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 1, "{line}");
+    assert!(entries[0].as_str().unwrap().ends_with("Unknown live - NotMeasurable"), "{line}");
     operator.stop().await;
 }
 
