@@ -62,7 +62,8 @@ pub enum TargetKind {
     Reliability,
 }
 
-/// How availability is measured.
+/// How availability is measured. The operator tries no addresses yet: to it all time of `Probe` is unknown, only
+/// `assize replay` judges tries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Method {
     /// Enough endpoints, replicas or Pods are ready.

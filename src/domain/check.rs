@@ -213,6 +213,13 @@ impl Own<'_> {
                 if agreement.customer.is_none() {
                     self.warn("spec.customer", "reports name no customer; add customer.name");
                 }
+                for (index, target) in agreement.targets.iter().enumerate() {
+                    if target.method == Some(api::agreement::Method::Probe) {
+                        let message = "the operator tries no addresses yet, so all time of this target is unknown; only \
+                                       assize replay judges tries";
+                        self.warn(format!("spec.targets[{index}].method"), message);
+                    }
+                }
                 if agreement.targets.iter().all(|target| target.contractual == Some(false)) {
                     self.warn("spec.targets", "no target is contractual, so reports have no verdict");
                 }

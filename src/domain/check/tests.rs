@@ -143,6 +143,18 @@ fn what_is_odd_is_a_warning() {
 }
 
 #[test]
+fn a_target_that_the_operator_does_not_measure_is_told_of() {
+    let probed = agreement("web", ", probe: {url: 'tcp://a:1'}").replace("Readiness", "Probe");
+    assert_eq!(
+        found(false, &[&service("web", ""), &probed]),
+        [
+            "1 warning spec.targets[0].method: the operator tries no addresses yet, so all time of this target is unknown; \
+          only assize replay judges tries"
+        ]
+    );
+}
+
+#[test]
 fn a_violation_is_told_once() {
     let agreement = agreement("web", "").replace("'99.9'", "'100'");
     assert_eq!(
