@@ -100,16 +100,24 @@ impl Fraction {
         (self.numerator * 100 * SCALE).cmp(&(percent.ten_thousandths() * self.denominator))
     }
 
+    /// How many whole parts of one it holds, floored, where one has so many.
+    pub fn floored(self, parts: i128) -> i128 {
+        (self.numerator * parts).div_euclid(self.denominator)
+    }
+
+    /// The number itself with 4 decimals, floored: `9.9166`.
+    pub fn number(self) -> String {
+        print_scaled(self.floored(SCALE), SCALE, 4)
+    }
+
     /// The share as a percentage with 4 decimals, floored: `99.9305`.
     pub fn percent(self) -> String {
-        let scaled = (self.numerator * 100 * SCALE).div_euclid(self.denominator);
-        print_scaled(scaled, SCALE, 4)
+        print_scaled(self.floored(100 * SCALE), SCALE, 4)
     }
 
     /// The share as a percentage with 1 decimal, floored: `-0.7`.
     pub fn percent_tenths(self) -> String {
-        let scaled = (self.numerator * 100 * 10).div_euclid(self.denominator);
-        print_scaled(scaled, 10, 1)
+        print_scaled(self.floored(100 * 10), 10, 1)
     }
 
     /// The share as a binary floating point number; for gauges only, never for a decision.

@@ -8,6 +8,7 @@ pub mod budget;
 pub mod burn;
 pub mod calendar;
 pub mod calendar_spec;
+pub mod capacity;
 pub mod chain;
 pub mod check;
 pub mod clock_steps;

@@ -9,8 +9,10 @@ mod probes;
 mod recorder;
 mod versions;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+use jiff::tz::TimeZone;
 
 use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
 
@@ -18,11 +20,12 @@ pub use closed::Closed;
 pub use event::{Event, EventError, EventKind, parse_line};
 
 use super::agreement::{Schedule, Terms};
+use super::capacity::{self, Outlook, Sample};
 use super::maintenance::Announced;
 use super::period::{Period, PeriodKey};
 use super::report::{Calendars, Facts, Judged, Moment, judge, phase_at};
 use super::service::ServiceRules;
-use super::time::Instant;
+use super::time::{Instant, Interval};
 use super::timeline::Timeline;
 use super::version::Versions;
 use super::violation::Violation;
@@ -93,6 +96,8 @@ pub struct Replay {
     pub lines: HashMap<Arc<str>, Arc<Timeline>>,
     /// What the log approves.
     pub announced: Announced,
+    /// Samples of each capacity item, in order of time.
+    capacity: BTreeMap<Arc<str>, Vec<Sample>>,
     /// Number of events.
     pub events: usize,
     /// The last instant of the log.
@@ -183,6 +188,12 @@ impl Replay {
         (judge(facts, |target| lines.get(&target.name).cloned(), period, moment), moment)
     }
 
+    /// What the samples of each capacity item say at the end of a span, by name; days are those of `zone`.
+    pub fn capacity(&self, zone: &TimeZone, span: Interval) -> Vec<(&str, Outlook)> {
+        let judge = |samples: &[Sample]| capacity::judge(samples, capacity::Demand::DEFAULT, zone, span);
+        self.capacity.iter().map(|(name, samples)| (&**name, judge(samples))).collect()
+    }
+
     /// Names of components and of dependencies, of all versions of the Service.
     fn member_names(&self) -> (Vec<&str>, Vec<&str>) {
         let versions = || self.service.all().iter();
@@ -224,6 +235,7 @@ impl Replay {
             service: Versions::starting_with(service_version(objects, &objects.service, rules, Instant::MIN)),
             lines: HashMap::new(),
             probed: Vec::new(),
+            capacity: capacity_of(events),
             announced: approvals::read(events, &objects.namespace, &objects.service_name)?,
             events: events.len(),
             last: events.last().map(|event| event.at),
@@ -235,4 +247,19 @@ impl Replay {
         }
         Ok(replay)
     }
+}
+
+/// The samples of each item; of two at the same instant the later line counts.
+fn capacity_of(events: &[Event]) -> BTreeMap<Arc<str>, Vec<Sample>> {
+    let mut items: BTreeMap<Arc<str>, Vec<Sample>> = BTreeMap::new();
+    for event in events {
+        if let EventKind::Capacity { resource, used, limit } = &event.kind {
+            let samples = items.entry(resource.as_str().into()).or_default();
+            if samples.last().is_some_and(|last| last.at == event.at) {
+                samples.pop();
+            }
+            samples.push(Sample { at: event.at, used: *used, limit: *limit });
+        }
+    }
+    items
 }

@@ -15,7 +15,9 @@ use crate::domain::maintenance::Announced;
 use crate::domain::period::{Period, PeriodKey};
 use crate::domain::replay::Replay;
 use crate::domain::report::{Contents, contents};
-use crate::domain::time::Instant;
+use crate::domain::time::{Instant, Interval};
+
+use super::capacity::CapacityLine;
 
 /// Name of the form; it changes when a field changes its meaning.
 pub const FORMAT: &str = "assize.report/v1";
@@ -72,6 +74,8 @@ pub struct Document {
     pub clock_steps_omitted: u32,
     /// What was summed up.
     pub rolled_up: RolledUp,
+    /// What is left of each limit, and when it will be used up.
+    pub capacity: Vec<CapacityLine>,
     /// Digests of all inputs.
     pub inputs: Option<ReportInputs>,
     /// The report that this one corrects.
@@ -179,6 +183,7 @@ impl Document {
             clock_steps: Vec::new(),
             clock_steps_omitted: 0,
             rolled_up: written.rolled_up,
+            capacity: CapacityLine::all(replay, zone, Interval::new(judged.window.from, proved)),
             inputs: Some(ReportInputs { events: Some(replay.events as u64), ..written.inputs }),
             supersedes: None,
             superseded_by: None,
@@ -223,6 +228,8 @@ impl Document {
             clock_steps: ledger.clock_steps,
             clock_steps_omitted: ledger.clock_steps_omitted,
             rolled_up: status.rolled_up.unwrap_or_default(),
+            // The operator measures no capacity yet.
+            capacity: Vec::new(),
             inputs: status.inputs,
             supersedes: report.spec.supersedes.clone(),
             superseded_by: None,

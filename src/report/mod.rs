@@ -1,5 +1,6 @@
 //! A report as data, then its renderings.
 
+pub mod capacity;
 pub mod corrections;
 pub mod csv;
 pub mod document;

@@ -1,15 +1,20 @@
 //! The lines of an event log: one JSON object each.
 
-use serde_json::{Map, Value};
+mod reader;
+
+use serde_json::Value;
 
 use crate::api::agreement::ExclusionCause;
 use crate::api::service::State;
 use crate::api::{ServiceCalendarSpec, ServiceLevelAgreementSpec, ServiceSpec};
+use crate::domain::capacity::Amount;
 use crate::domain::duration::parse_duration_ms;
-use crate::domain::inference::{PodEvidence, PodFacts};
+use crate::domain::inference::PodEvidence;
 use crate::domain::limits::EVENT_LINE_BYTES;
 use crate::domain::reason::Reason;
 use crate::domain::time::Instant;
+
+use reader::Reader;
 
 /// One line of a log.
 #[derive(Clone, Debug)]
@@ -79,6 +84,15 @@ pub enum EventKind {
         /// Whether it succeeded.
         ok: bool,
     },
+    /// What was used of a limit.
+    Capacity {
+        /// Name of the capacity item.
+        resource: String,
+        /// How much was used.
+        used: Amount,
+        /// How much there was.
+        limit: Amount,
+    },
     /// A new version of the agreement.
     Agreement {
         /// Its spec.
@@ -142,13 +156,14 @@ pub struct EventError {
 }
 
 /// The types of this version with the fields that each takes besides `at` and `type`.
-const TYPES: [(&str, &[&str]); 12] = [
+const TYPES: [(&str, &[&str]); 13] = [
     ("observe", &["component", "ready", "desired", "reason"]),
     ("state", &["component", "state", "reason"]),
     ("gap", &["until", "component", "reason"]),
     ("pods", &["component", "ready", "serviceChanged", "pods"]),
     ("backfill", &["component", "ready", "desired"]),
     ("probe", &["target", "ok"]),
+    ("capacity", &["resource", "used", "limit"]),
     ("agreement", &["spec"]),
     ("service", &["spec"]),
     ("calendar", &["name", "spec"]),
@@ -222,6 +237,13 @@ fn read_kind(kind: &str, reader: &Reader<'_>) -> Result<EventKind, String> {
             desired: reader.count("desired")?,
         },
         "probe" => EventKind::Probe { target: reader.text("target")?, ok: reader.flag("ok")?.ok_or("ok: is missing")? },
+        "capacity" => EventKind::Capacity {
+            resource: reader.text("resource")?,
+            used: reader.amount("used")?,
+            limit: Some(reader.amount("limit")?)
+                .filter(|limit| !limit.is_zero())
+                .ok_or("limit: is 0, and of nothing no share is left; write a limit above 0, or leave the line out")?,
+        },
         "agreement" => EventKind::Agreement { spec: reader.spec()? },
         "service" => EventKind::Service { spec: reader.spec()? },
         "change" => EventKind::Change {
@@ -259,106 +281,6 @@ fn read_exclusion(reader: &Reader<'_>) -> Result<EventKind, String> {
     })
 }
 
-struct Reader<'a> {
-    fields: &'a Map<String, Value>,
-}
-
-impl Reader<'_> {
-    fn optional_text(&self, name: &str) -> Result<Option<String>, String> {
-        match self.fields.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(format!("{name}: is not a string")),
-        }
-    }
-
-    fn text(&self, name: &str) -> Result<String, String> {
-        self.optional_text(name)?.ok_or_else(|| format!("{name}: is missing"))
-    }
-
-    fn instant(&self, name: &str) -> Result<Instant, String> {
-        Instant::parse(&self.text(name)?).map_err(|error| format!("{name}: {error}"))
-    }
-
-    fn optional_instant(&self, name: &str) -> Result<Option<Instant>, String> {
-        self.optional_text(name)?.map(|_| self.instant(name)).transpose()
-    }
-
-    fn texts(&self, name: &str) -> Result<Vec<String>, String> {
-        match self.fields.get(name) {
-            None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Array(items)) => items
-                .iter()
-                .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| format!("{name}: {item} is not a string")))
-                .collect(),
-            Some(_) => Err(format!("{name}: is not a list")),
-        }
-    }
-
-    fn count(&self, name: &str) -> Result<Option<u32>, String> {
-        match self.fields.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => value
-                .as_u64()
-                .and_then(|count| u32::try_from(count).ok())
-                .map(Some)
-                .ok_or_else(|| format!("{name}: {value} is not a whole number from 0 on")),
-        }
-    }
-
-    fn reason(&self) -> Result<Option<Reason>, String> {
-        let Some(text) = self.optional_text("reason")? else {
-            return Ok(None);
-        };
-        Reason::parse(&text).map(Some).ok_or_else(|| format!("reason: {text:?} is not known"))
-    }
-
-    fn flag(&self, name: &str) -> Result<Option<bool>, String> {
-        match self.fields.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(*flag)),
-            Some(value) => Err(format!("{name}: {value} is neither true nor false")),
-        }
-    }
-
-    /// The Pods of evidence; each names its uid, so that none counts twice.
-    fn pods(&self) -> Result<Vec<PodFacts>, String> {
-        let Some(Value::Array(list)) = self.fields.get("pods") else {
-            return Err("pods: is missing, or not a list".to_owned());
-        };
-        let mut uids: Vec<String> = Vec::new();
-        let mut pods = Vec::new();
-        for (index, value) in list.iter().enumerate() {
-            let place = |message: String| format!("pods[{index}].{message}");
-            let Value::Object(fields) = value else {
-                return Err(format!("pods[{index}]: is not an object"));
-            };
-            let known = ["uid", "created", "ready", "since", "started"];
-            if let Some(unknown) = fields.keys().find(|key| !known.contains(&key.as_str())) {
-                return Err(format!("unknown field pods[{index}].{unknown}"));
-            }
-            let pod = Reader { fields };
-            let uid = pod.text("uid").map_err(place)?;
-            if uids.contains(&uid) {
-                return Err(place(format!("uid: {uid:?} occurs twice; remove one")));
-            }
-            uids.push(uid);
-            pods.push(PodFacts {
-                created: pod.instant("created").map_err(place)?,
-                ready: pod.flag("ready").map_err(place)?.ok_or_else(|| place("ready: is missing".to_owned()))?,
-                since: pod.optional_instant("since").map_err(place)?,
-                started: pod.optional_instant("started").map_err(place)?,
-            });
-        }
-        Ok(pods)
-    }
-
-    fn spec<T: serde::de::DeserializeOwned>(&self) -> Result<Box<T>, String> {
-        let value = self.fields.get("spec").ok_or("spec: is missing")?;
-        serde_json::from_value(value.clone()).map(Box::new).map_err(|error| format!("spec: {error}"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -380,6 +302,15 @@ mod tests {
             ),
             (r#""type": "probe", "target": "door""#, "ok: is missing"),
             (r#""type": "probe", "target": "door", "ok": 1"#, "ok: 1 is neither true nor false"),
+            (r#""type": "capacity", "resource": "cpu", "used": 1"#, "used: is not a string"),
+            (
+                r#""type": "capacity", "resource": "cpu", "used": "-1", "limit": "2""#,
+                "used: \"-1\" is not a plain decimal with at most 15 digits before the point and 6 after it, such as \"1.25\"",
+            ),
+            (
+                r#""type": "capacity", "resource": "cpu", "used": "1", "limit": "0""#,
+                "limit: is 0, and of nothing no share is left; write a limit above 0, or leave the line out",
+            ),
             (r#""type": "cancel""#, "name: is missing"),
             (r#""type": "exclusion", "cause": "Other""#, "cause: \"Other\" is not one of CustomerCaused, ForceMajeure"),
             (

@@ -192,6 +192,7 @@ impl Recorder {
             | EventKind::Calendar { .. }
             | EventKind::Change { .. }
             | EventKind::Cancel { .. }
+            | EventKind::Capacity { .. }
             | EventKind::Exclusion { .. } => return Ok(()),
         }
         self.note(event.at);

@@ -4,6 +4,7 @@
 //! the notation of the rules. See [`expect`] for the notation.
 
 mod calendar_months;
+mod capacity;
 mod corrections;
 mod evidence;
 mod expect;
@@ -18,7 +19,7 @@ mod service_hours;
 mod terms;
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -251,21 +252,31 @@ impl Case {
         answer.report
     }
 
+    /// The report of a period as people read it.
+    pub fn markdown(&self, period: &str) -> String {
+        let output = self.run("markdown", &["--period", period]);
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Runs `assize replay` on the files of the case.
     pub fn replay(&self, arguments: &[&str]) -> Answer {
-        let folder = TempDir::new().unwrap();
-        let objects = self.write(&folder);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_assize"));
-        command.arg("replay").args(["-o", "json", "--as-of", &self.as_of]).args(arguments);
-        for object in objects {
-            command.arg("-f").arg(object);
-        }
-        let output = command.arg("--events").arg(folder.path().join("log.jsonl")).output().unwrap();
+        let output = self.run("json", arguments);
         Answer {
             code: output.status.code(),
             report: serde_json::from_slice(&output.stdout).unwrap_or_default(),
             error: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    fn run(&self, form: &str, arguments: &[&str]) -> Output {
+        let folder = TempDir::new().unwrap();
+        let objects = self.write(&folder);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_assize"));
+        command.arg("replay").args(["-o", form, "--as-of", &self.as_of]).args(arguments);
+        for object in objects {
+            command.arg("-f").arg(object);
+        }
+        command.arg("--events").arg(folder.path().join("log.jsonl")).output().unwrap()
     }
 
     fn write(&self, folder: &TempDir) -> Vec<PathBuf> {
