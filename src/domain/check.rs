@@ -1,6 +1,6 @@
 //! Checking objects before the cluster sees them: each one by itself, then the references between them.
 //!
-//! Pure: files become [`Object`]s elsewhere. An object is checked in three steps, each only if the one before found
+//! Pure: files become objects elsewhere. An object is checked in three steps, each only if the one before found
 //! nothing it relies on: its schema and CEL rules, the rules that the operator's own reading of the spec applies, and
 //! what is allowed but probably not meant.
 

@@ -1,5 +1,5 @@
 //! The structural schema of a custom resource, as the API server applies it: types, unknown and missing fields, bounds,
-//! and the CEL rules through their twins in [`rules`].
+//! and the CEL rules through their twins in `rules`.
 //!
 //! One walk over the same definition that the cluster holds, so that `assize check` and admission cannot disagree on it.
 
