@@ -249,7 +249,7 @@ impl ControlPlane {
 
     /// Freezes a component (`SIGSTOP`).
     pub fn pause(&self, component: Component) -> Result<(), Error> {
-        self.signal(component, "STOP")
+        self.with(component, |slot| slot.process.as_ref().ok_or(Error::Stopped(component))?.freeze())
     }
 
     /// Lets a frozen component go on (`SIGCONT`).

@@ -5,6 +5,7 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
+    time::Duration,
 };
 
 use super::Error;
@@ -19,6 +20,9 @@ exec "$@" </dev/null 3<&-"#;
 /// Removes a folder once the pipe closes; the processes that write to it may need a moment to die.
 const JANITOR: &str = r#"while read -r line; do :; done
 for attempt in 1 2 3 4 5; do rm -rf -- "$1" && exit; sleep 1; done"#;
+
+/// Looks at a component that is to freeze, one a millisecond: a thread in the kernel stops when it comes back.
+const FREEZE_LOOKS: u32 = 5_000;
 
 const TAIL_BYTES: u64 = 64 * 1024;
 const TAIL_LINES: usize = 15;
@@ -90,6 +94,32 @@ impl Process {
             return Ok(());
         }
         Err(Error::System { what: what(), source: std::io::Error::other(status.to_string()) })
+    }
+}
+
+impl Process {
+    /// Freezes the component (`SIGSTOP`), and waits until no thread of it runs: the signal itself is only asked for, and a thread
+    /// on another core may still answer a request.
+    pub(super) fn freeze(&self) -> Result<(), Error> {
+        self.signal("STOP")?;
+        for _ in 0..FREEZE_LOOKS {
+            if self.is_frozen() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let what = format!("freeze process {} within {FREEZE_LOOKS} ms", self.id());
+        Err(Error::System { what, source: std::io::ErrorKind::TimedOut.into() })
+    }
+
+    /// Whether every thread is stopped. Where there is no /proc, the signal has to do.
+    fn is_frozen(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.id())) else { return true };
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // The state follows the name, which is in parentheses and may hold any character.
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['T', 't', 'Z', 'X']))
+        })
     }
 }
 
