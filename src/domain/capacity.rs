@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::decimal::{Decimal, Fraction, SCALE};
 use super::time::{HOUR_MS, Instant, Interval};
 
-pub use daily::{Daily, SAMPLE_MS, daily_values, day_number};
+pub use daily::{Daily, daily_values, day_number};
 pub use trend::{Reach, Trend};
 
 /// Millionths in one.
@@ -141,15 +141,6 @@ impl Sufficiency {
             Self::NoData => "NoData",
             Self::TooLittleHistory => "TooLittleHistory",
             Self::LowConfidence => "LowConfidence",
-        }
-    }
-
-    /// Status of the condition; none: Unknown.
-    pub const fn is_enough(self) -> Option<bool> {
-        match self {
-            Self::HeadroomKept => Some(true),
-            Self::HeadroomLow | Self::ExhaustionForecast => Some(false),
-            Self::NoData | Self::TooLittleHistory | Self::LowConfidence => None,
         }
     }
 }

@@ -102,7 +102,7 @@ pub struct Replay {
     pub events: usize,
     /// The last instant of the log.
     pub last: Option<Instant>,
-    /// The targets among them that tries measure.
+    /// The targets that tries measure.
     probed: Vec<probes::Probed>,
     first: Option<Instant>,
     created: Instant,

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use proptest::prelude::*;
 
+use super::daily::SAMPLE_MS;
 use super::*;
 use crate::domain::time::DAY_MS;
 

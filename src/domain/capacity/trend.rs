@@ -68,7 +68,8 @@ impl Trend {
     }
 
     /// Level of a weekday, counted from that of the first value.
-    pub fn level(&self, weekday: usize) -> Option<Fraction> {
+    #[cfg(test)]
+    pub(super) fn level(&self, weekday: usize) -> Option<Fraction> {
         Fraction::new((*self.levels.get(weekday)?)?, DENOMINATOR * super::AMOUNT_SCALE)
     }
 

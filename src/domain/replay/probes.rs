@@ -36,15 +36,15 @@ pub(super) fn read(
         }
     }
     for event in events {
-        let EventKind::Probe { target, ok } = event.kind.clone() else { continue };
-        let Some(found) = probed.iter_mut().find(|other| *other.target == *target) else {
+        let EventKind::Probe { target, ok } = &event.kind else { continue };
+        let Some(found) = probed.iter_mut().find(|other| *other.target == **target) else {
             let message = format!("target: the agreement has no target {target:?} of method Probe");
             return Err(ReplayError::Line { line: event.line, message });
         };
         if found.tries.last().is_some_and(|last| last.at == event.at) {
             found.tries.pop();
         }
-        found.tries.push(Try { at: event.at, ok });
+        found.tries.push(Try { at: event.at, ok: *ok });
     }
     Ok(probed)
 }

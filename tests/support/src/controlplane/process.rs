@@ -95,11 +95,9 @@ impl Process {
         }
         Err(Error::System { what: what(), source: std::io::Error::other(status.to_string()) })
     }
-}
 
-impl Process {
-    /// Freezes the component (`SIGSTOP`), and waits until no thread of it runs: the signal itself is only asked for, and a thread
-    /// on another core may still answer a request.
+    /// Freezes the component (`SIGSTOP`), and waits until no thread of it runs: the signal itself is only asked for,
+    /// and a thread on another core may still answer a request.
     pub(super) fn freeze(&self) -> Result<(), Error> {
         self.signal("STOP")?;
         for _ in 0..FREEZE_LOOKS {
